@@ -1,0 +1,88 @@
+# Préau. `make run` starts a kit, `make test` checks everything; both install what they need on Debian 12 and 13.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+export PYTHONPATH := $(CURDIR)
+
+# Debian packages that are not on every machine: the venv module, PortAudio; for tests a browser, PulseAudio, FFmpeg.
+RUN_PACKAGES := python3-venv libportaudio2
+TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2
+BENCH_PACKAGES := $(TEST_PACKAGES) iputils-ping
+
+.PHONY: help run test lint unit bench bench-fanout bench-latency bench-kit lock vendor translations clean packages-run packages-test
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# $(call install,PACKAGES): installs those that are missing, through sudo when not root.
+define install
+	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ "$(firstword $(1))" = python3-venv ] && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	  missing=$$(echo $$missing | tr ' ' '\n' | grep -vx python3-venv || true); fi; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo; else \
+	    echo "These Debian packages are missing, and neither root nor sudo is at hand:" $$missing >&2; exit 1; fi; \
+	  echo "Installing Debian packages$${as:+ (with sudo)}:" $$missing; \
+	  $$as apt-get update -qq && \
+	  $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+endef
+
+packages-run:
+	$(call install,$(RUN_PACKAGES))
+
+packages-test:
+	$(call install,$(TEST_PACKAGES))
+
+$(VENV)/.run: requirements.lock | packages-run
+	@echo "Installing Python packages into $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock | packages-test
+	@echo "Installing Python packages for tests into $(VENV) (once)"
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-test.lock
+	@touch $(VENV)/.run $@
+
+run: packages-run $(VENV)/.run ## start the kit (demo sources where there is no camera or microphone)
+	@exec $(PY) -m appliance run
+
+test: packages-test $(VENV)/.test lint unit ## lint, unit, fault and real-browser tests
+
+lint: $(VENV)/.test ## ruff, mypy, import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+unit: $(VENV)/.test
+	$(PY) -m pytest
+
+bench: bench-fanout bench-latency bench-kit ## all benchmarks
+
+bench-fanout: packages-test $(VENV)/.test ## CPU per packet beside stock aiortc
+	$(PY) -m tests.bench.fanout
+
+bench-latency: packages-test $(VENV)/.test ## glass to glass in Chromium
+	$(PY) -m tests.bench.latency
+
+bench-kit: packages-test $(VENV)/.test ## CPU and memory of the whole kit
+	$(PY) -m tests.bench.kit
+
+lock: $(VENV)/.test ## pin and hash all dependencies afresh
+	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
+
+vendor: $(VENV)/.run ## fetch the browser libraries afresh from npm packages
+	$(PY) -m ui.vendor
+
+translations: $(VENV)/.run ## compile the message catalogues
+	$(VENV)/bin/pybabel compile -q -d ui/translations
+
+clean: ## remove what can be made again
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

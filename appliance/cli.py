@@ -1,0 +1,120 @@
+"""The command `preau`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from appliance import doctor as examiner
+from appliance import kit
+from appliance.api import ApiError, KitApi
+from appliance.service import EXIT_CONFIGURATION
+from appliance.settings import Settings, SettingsError, load
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Settings file (TOML); default /etc/preau/preau.toml if there."
+)
+@click.pass_context
+def main(context: click.Context, config: Path | None) -> None:
+    """Préau: a classroom that pupils can join from anywhere, and replay."""
+    context.obj = config
+
+
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML).")
+@click.pass_obj
+def run(above: Path | None, config: Path | None) -> None:
+    """Start the kit and keep it running until Ctrl-C."""
+    chosen = config or above
+    sys.exit(kit.run(_settings(chosen), chosen))
+
+
+@main.command()
+@click.pass_obj
+def doctor(config: Path | None) -> None:
+    """Say what is right and what is wrong with this machine and kit. Exit status 1 when something is wrong."""
+    findings = list(examiner.examine(_settings(config)))
+    marks = {"ok": "  ok  ", "note": " note ", "wrong": "WRONG "}
+    for finding in findings:
+        click.echo(f"{marks[finding.level]} {finding.text}")
+    sys.exit(any(finding.level == "wrong" for finding in findings))
+
+
+@main.group()
+def lesson() -> None:
+    """Start, stop, list and delete lessons of the running kit."""
+
+
+@lesson.command("start")
+@click.argument("title", default="")
+@click.pass_obj
+def start_lesson(config: Path | None, title: str) -> None:
+    """Start a lesson."""
+    started = _api(config, "POST", "/lessons", {"title": title} if title else {})
+    click.echo(f"{started['id']}  code {started['code']}")
+
+
+@lesson.command("stop")
+@click.argument("lesson_id", metavar="ID")
+@click.pass_obj
+def stop_lesson(config: Path | None, lesson_id: str) -> None:
+    """Stop a live lesson."""
+    _api(config, "POST", f"/lessons/{lesson_id}/stop")
+
+
+@lesson.command("list")
+@click.pass_obj
+def list_lessons(config: Path | None) -> None:
+    """List the lessons, newest first."""
+    for entry in _api(config, "GET", "/lessons")["lessons"]:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["started_at"]))
+        minutes, seconds = divmod(round(entry["duration_s"]), 60)
+        click.echo(f"{entry['id']}  {when}  {minutes:3d}:{seconds:02d}  {entry['state']:<11}  {entry['title']}")
+
+
+@lesson.command("delete")
+@click.argument("lesson_id", metavar="ID")
+@click.confirmation_option(prompt="Delete this lesson for good?")
+@click.pass_obj
+def delete_lesson(config: Path | None, lesson_id: str) -> None:
+    """Delete a lesson for good."""
+    _api(config, "DELETE", f"/lessons/{lesson_id}")
+
+
+@main.command()
+@click.argument("lesson_id", metavar="ID")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def export(config: Path | None, lesson_id: str, file: Path) -> None:
+    """Write a lesson to FILE as one MP4."""
+    partial = file.with_name(f".{file.name}.part")
+    try:
+        with partial.open("wb") as out:
+            for chunk in KitApi(_settings(config)).download(f"/lessons/{lesson_id}/lesson.mp4"):
+                out.write(chunk)
+        partial.rename(file)
+    except (ApiError, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise click.ClickException(str(error)) from None
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        return load(config)
+    except SettingsError as error:
+        click.echo(f"preau: {error}", err=True)
+        sys.exit(EXIT_CONFIGURATION)
+
+
+def _api(config: Path | None, method: str, path: str, body: object = None) -> Any:
+    try:
+        answer = KitApi(_settings(config)).call(method, path, body)
+    except ApiError as error:
+        raise click.ClickException(str(error)) from None
+    return answer or {}

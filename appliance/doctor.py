@@ -1,0 +1,84 @@
+"""`preau doctor`: what is right and what is wrong with this machine and this kit, a line each."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance import network
+from appliance.api import ApiError, KitApi
+from appliance.settings import Settings
+
+LEAST_FREE = 2 * 1024**3  # bytes: about three hours of lessons
+MODULES = ("aiortc", "av", "cv2", "flask", "flask_socketio", "zeroconf", "zmq")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `level` is ok, note or wrong."""
+
+    level: str
+    text: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything once."""
+    for look in (_modules, _data, _camera, _microphone, _network, _services):
+        yield from look(settings)
+
+
+def _modules(settings: Settings) -> Iterator[Finding]:
+    for name in MODULES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            yield Finding("wrong", f"module {name}: {error}")
+    yield Finding("ok", "modules: all looked for")
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    if not folder.is_dir():
+        yield Finding("note", f"data folder {folder}: not there yet (`preau run` makes it)")
+        return
+    free = shutil.disk_usage(folder).free
+    level = "ok" if free >= LEAST_FREE else "wrong"
+    yield Finding(level, f"data folder {folder}: {free / 1024**3:.1f} GiB free")
+
+
+def _camera(settings: Settings) -> Iterator[Finding]:
+    devices = sorted(str(path) for path in Path("/dev").glob("video[0-9]*"))
+    if settings.camera == "auto":
+        yield Finding("ok" if devices else "note", f"camera auto: {', '.join(devices) or 'none found, demo picture'}")
+    elif settings.camera.startswith("/") and not Path(settings.camera).exists():
+        yield Finding("wrong", f"camera {settings.camera}: no such device; found {', '.join(devices) or 'none'}")
+    else:
+        yield Finding("ok", f"camera {settings.camera}")
+
+
+def _microphone(settings: Settings) -> Iterator[Finding]:
+    try:
+        devices = importlib.import_module("sounddevice").query_devices()
+    except OSError as error:
+        yield Finding("note", f"microphone: {error} (Debian's package libportaudio2)")
+        return
+    names = [device["name"] for device in devices if device["max_input_channels"] > 0]
+    yield Finding("ok" if names else "note", f"microphone: {', '.join(names) or 'none found, demo tone'}")
+
+
+def _network(settings: Settings) -> Iterator[Finding]:
+    found = network.addresses(settings.ice_interfaces)
+    yield Finding("ok" if found else "wrong", f"addresses: {', '.join(found) or 'none on the chosen interfaces'}")
+
+
+def _services(settings: Settings) -> Iterator[Finding]:
+    try:
+        kit = KitApi(settings).call("GET", "/kit", signed_in=False)
+    except ApiError as error:
+        yield Finding("note", f"kit: {error}")
+        return
+    live = kit.get("lesson")
+    yield Finding("ok", f"kit: running, {'a lesson is live' if live else 'no lesson is live'}")

@@ -1,0 +1,249 @@
+"""What travels on the bus: encoded packets, events and commands.
+
+Pure data (msgspec structs), no I/O. Times named ``*_ns`` are nanoseconds of CLOCK_MONOTONIC, which all
+processes of one boot share; wall time appears only where a person reads it, as Unix seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+# --- media -------------------------------------------------------------------------------------------
+
+
+class VideoFormat(msgspec.Struct, frozen=True, tag="video"):
+    """What a decoder must know besides the SPS and PPS that stand in every keyframe."""
+
+    width: int
+    height: int
+
+
+class AudioFormat(msgspec.Struct, frozen=True, tag="audio"):
+    """Sampling of an audio track; `config` is the AudioSpecificConfig (ISO 14496-3) for AAC, empty for Opus."""
+
+    rate: int
+    channels: int
+    config: bytes = b""
+
+
+class Packet(msgspec.Struct, frozen=True):
+    """One encoded frame of one rung of one source.
+
+    `data` is an H.264 access unit in Annex B form (SPS and PPS before every IDR), one Opus packet (RFC 6716),
+    or one raw AAC frame. `pts_ns` is the capture time of its first sample. `epoch` names one run of the
+    encoder: when it changes, `seq` starts anew and nothing refers to earlier packets. A reader sees a loss
+    as a jump of `seq` and goes on at the next keyframe.
+    """
+
+    source: str
+    rung: str
+    codec: Literal["h264", "opus", "aac"]
+    epoch: int
+    seq: int
+    pts_ns: int
+    duration_ns: int
+    keyframe: bool
+    format: VideoFormat | AudioFormat
+    data: bytes
+
+    @property
+    def track(self) -> str:
+        return track_name(self.source, self.rung)
+
+
+def track_name(source: str, rung: str) -> str:
+    """The name of one rung of one source, as counters and bus topics write it: ``camera/720p``."""
+    return f"{source}/{rung}"
+
+
+CAMERA_720P = track_name("camera", "720p")
+MICROPHONE_OPUS = track_name("microphone", "opus")
+MICROPHONE_AAC = track_name("microphone", "aac")
+
+
+# --- events ------------------------------------------------------------------------------------------
+
+
+class Health(msgspec.Struct, frozen=True, tag="health"):
+    """Once a second from every service: alive, and its counters as Prometheus text."""
+
+    service: str
+    pid: int
+    started_ns: int
+    restarts: int
+    exposition: bytes
+
+
+class CaptureState(msgspec.Struct, frozen=True, tag="capture"):
+    """Five times a second: what is being captured. `level_dbfs` is the microphone's RMS over the last 200 ms."""
+
+    camera: str
+    microphone: str
+    camera_ok: bool
+    microphone_ok: bool
+    level_dbfs: float
+
+
+class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
+    """On every change and once a second while live. `recorded_s` counts what is durable on disk."""
+
+    id: str
+    code: str
+    title: str
+    state: Literal["live", "ended", "interrupted", "deleted"]
+    started_at: float
+    recorded_s: float
+    recorded_bytes: int
+    incident: str = ""
+
+
+class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):
+    """On every change and once a second: who is connected by WebRTC (ICE and DTLS done)."""
+
+    pupils: int
+    teachers: int
+    names: list[str]
+
+
+Event = Health | CaptureState | LessonState | ViewersState
+
+
+# --- commands ----------------------------------------------------------------------------------------
+
+
+class RequestKeyframe(msgspec.Struct, frozen=True, tag="request_keyframe"):
+    """To capture; coalesced there (at most one forced keyframe a second)."""
+
+    track: str
+
+
+class GetHistory(msgspec.Struct, frozen=True, tag="get_history"):
+    """To capture: the packets of `tracks` with ``pts_ns >= since_ns`` that it still holds, oldest first."""
+
+    tracks: list[str]
+    since_ns: int
+
+
+class StartLesson(msgspec.Struct, frozen=True, tag="start_lesson"):
+    """To lessons. Refused with `conflict` while a lesson is live."""
+
+    title: str
+    code: str
+
+
+class StopLesson(msgspec.Struct, frozen=True, tag="stop_lesson"):
+    """To lessons; returns when the last fragment is durable. Idempotent for an ended lesson."""
+
+    id: str
+
+
+class GetLesson(msgspec.Struct, frozen=True, tag="get_lesson"):
+    id: str
+
+
+class ListLessons(msgspec.Struct, frozen=True, tag="list_lessons"):
+    """To lessons: all lessons, newest first."""
+
+
+class DeleteLesson(msgspec.Struct, frozen=True, tag="delete_lesson"):
+    """To lessons. Refused with `conflict` while that lesson is live."""
+
+    id: str
+
+
+class Watch(msgspec.Struct, frozen=True, tag="watch"):
+    """To streaming: a WHEP offer. `peer` is the signalling client's address, which stands in for `.local` names."""
+
+    viewer: str
+    name: str
+    role: Literal["pupil", "teacher"]
+    offer: str
+    peer: str
+
+
+class PatchSession(msgspec.Struct, frozen=True, tag="patch_session"):
+    """To streaming: trickled candidates (RFC 8840 fragment) for a session that `viewer` opened."""
+
+    session: str
+    viewer: str
+    etag: str
+    fragment: str
+    peer: str
+
+
+class CloseSession(msgspec.Struct, frozen=True, tag="close_session"):
+    """To streaming; a session that is unknown or another viewer's is `not_found`."""
+
+    session: str
+    viewer: str
+
+
+class CloseViewers(msgspec.Struct, frozen=True, tag="close_viewers"):
+    """To streaming: end every pupil's session (the lesson is over)."""
+
+
+Command = (
+    RequestKeyframe
+    | GetHistory
+    | StartLesson
+    | StopLesson
+    | GetLesson
+    | ListLessons
+    | DeleteLesson
+    | Watch
+    | PatchSession
+    | CloseSession
+    | CloseViewers
+)
+
+
+# --- replies -----------------------------------------------------------------------------------------
+
+RefusalKind = Literal["invalid", "not_found", "conflict", "unavailable", "precondition", "internal"]
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    pass
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The command was not carried out; `detail` says why in a sentence for people."""
+
+    kind: RefusalKind
+    detail: str
+
+
+class History(msgspec.Struct, frozen=True, tag="history"):
+    packets: list[Packet]
+
+
+class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
+    """One lesson as the catalogue knows it. `duration_s` is what replay can play."""
+
+    id: str
+    code: str
+    title: str
+    state: Literal["live", "ended", "interrupted"]
+    started_at: float
+    duration_s: float
+    bytes: int
+    parts: int
+    gaps: int
+    thumbnail: bool
+
+
+class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):
+    lessons: list[Lesson]
+
+
+class Watching(msgspec.Struct, frozen=True, tag="watching"):
+    """A WHEP answer: the session's id (for its URL), its entity tag and the SDP answer."""
+
+    session: str
+    etag: str
+    answer: str
+
+
+Reply = Done | Refused | History | Lesson | LessonList | Watching

@@ -1,0 +1,141 @@
+"""The settings of a kit: one TOML file, each key overridable as ``PREAU_<KEY>``.
+
+Read and validated once, whole, by `load`; passed to whoever needs them. Nothing here is global.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from appliance.bus import LONGEST_FOLDER
+
+DEFAULT_FILE = Path("/etc/preau/preau.toml")
+PREFIX = "PREAU_"
+# Set by the supervisor for its children; not settings, so not refused as unknown keys.
+INTERNAL_VARIABLES = {"PREAU_CONFIG", "PREAU_RESTARTS", "PREAU_SUPERVISOR_PID"}
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message names the key and what is wrong with it."""
+
+
+def _comma_separated(value: object) -> object:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+    return Path(base) / "preau"
+
+
+class Settings(BaseModel):
+    """Every key, its unit and its default. Field order is the order of docs/settings.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    room: str = Field("Salle de classe", min_length=1, max_length=60, description="Name of the room, shown on pages.")
+    kit_name: str = Field("preau", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="NAME in NAME.local.")
+    language: Literal["fr", "en"] = Field("fr", description="Language of pages when the browser asks for neither.")
+    http_host: str = Field("0.0.0.0", min_length=1, description="Address the pages are served on.")
+    http_port: int = Field(8080, ge=1, le=65535, description="TCP port of the pages.")
+    http_threads: int = Field(120, ge=8, le=2000, description="Threads of the web server; one per open page.")
+    data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of lessons and secrets.")
+    runtime_dir: Path | None = Field(None, description="Folder of the bus's sockets; derived from data_dir.")
+    teacher_pin: str | None = Field(
+        None, pattern=r"^\d{4,12}$", description="Teacher's PIN, 4 to 12 digits; made at first start when not set."
+    )
+    camera: str = Field("auto", description="auto, demo, file:PATH or a device such as /dev/video0.")
+    microphone: str | None = Field(
+        None, description="auto, demo, file:PATH, none or a PortAudio device; the film's own sound for a film."
+    )
+    video_bitrate: int = Field(1_500_000, ge=100_000, le=20_000_000, description="720p, bits per second.")
+    ice_interfaces: Annotated[list[str], BeforeValidator(_comma_separated)] = Field(
+        default_factory=list, description="Network interfaces for media and discovery (lo allowed); empty means all."
+    )
+    discovery: bool = Field(True, description="Advertise the kit on the network (mDNS).")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else JSON.")
+
+    @field_validator("camera", "microphone")
+    @classmethod
+    def _known_source(cls, value: str | None) -> str | None:
+        if value is not None and (not value or value == "file:"):
+            raise ValueError("must be auto, demo, file:PATH or a device")
+        return value
+
+    @field_validator("data_dir", "runtime_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else value
+
+    @property
+    def bus(self) -> Path:
+        """The runtime folder: as set, or below data_dir, or (its path being too long for a socket) in /tmp."""
+        if self.runtime_dir:
+            return self.runtime_dir
+        below = self.data_dir / "run"
+        if len(str(below)) <= LONGEST_FOLDER:
+            return below
+        digest = sha256(str(self.data_dir).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"preau-{os.getuid()}-{digest}"
+
+    @property
+    def lessons(self) -> Path:
+        return self.data_dir / "lessons"
+
+    @property
+    def microphone_source(self) -> str:
+        """The microphone setting with its default resolved: a film brings its own sound."""
+        if self.microphone is not None:
+            return self.microphone
+        return self.camera if self.camera.startswith("file:") else "auto"
+
+
+def load(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the TOML file and the environment. Raises SettingsError naming every wrong key at once."""
+    values = _read_file(config, environ)
+    values.update(_read_environment(environ))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _read_file(config: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
+    named = config or (Path(environ["PREAU_CONFIG"]) if environ.get("PREAU_CONFIG") else None)
+    path = named or DEFAULT_FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named is None:
+            return {}
+        raise SettingsError(f"settings file {path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"settings file {path}: {error}") from None
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in INTERNAL_VARIABLES and value != ""
+    }
+
+
+def _explain(problem: Any) -> str:
+    key = str(problem["loc"][0]) if problem["loc"] else "settings"
+    name = f"{key} (or {PREFIX}{key.upper()})"
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting"
+    reason = re.sub(r"^Value error, ", "", problem["msg"])
+    shown = "" if "pin" in key else f" (got {problem['input']!r})"
+    return f"{name}: {reason}{shown}"
