@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable
 
 import structlog
-from zeroconf import (
-    AddressResolverIPv4,  # type: ignore[attr-defined]  # public, but not in __all__
+from zeroconf import (  # type: ignore[attr-defined]  # AddressResolverIPv4 is public, but not in __all__
+    AddressResolverIPv4,
     Error,
     IPVersion,
     ServiceInfo,

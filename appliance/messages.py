@@ -77,7 +77,7 @@ class Health(msgspec.Struct, frozen=True, tag="health"):
 
 
 class CaptureState(msgspec.Struct, frozen=True, tag="capture"):
-    """Five times a second: what is being captured. `level_dbfs` is the microphone's RMS over the last 200 ms."""
+    """Five times a second: what is being captured. `level_dbfs` is the microphone's RMS over about the last 200 ms."""
 
     camera: str
     microphone: str

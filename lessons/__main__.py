@@ -1,0 +1,52 @@
+"""The lessons service: ``python -m lessons``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import structlog
+
+from appliance import durable, service
+from appliance.bus import CommandServer
+from lessons import recovery, session, thumbnail
+from lessons.catalogue import FILE, Catalogue
+from lessons.commands import Commands
+from lessons.metrics import Metrics
+from lessons.recorder import Recorder
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def main() -> None:
+    me = service.begin("lessons")
+    root = me.settings.lessons
+    try:
+        if not root.exists():
+            durable.make_folder(root)
+        for grave in root.glob(".deleted-*"):
+            session.bury(grave)
+    except OSError as error:
+        structlog.get_logger().error("no folder for lessons", folder=str(root), error=str(error))
+    boot_id = BOOT_ID.read_text().strip()
+    metrics = Metrics(me.registry)
+    live = recovery.recover(root, boot_id, metrics, time.monotonic_ns(), time.time())
+    catalogue = Catalogue(me.settings.data_dir / FILE, root)
+
+    def illustrate(folder: Path) -> None:
+        me.spawn("thumbnail", thumbnail.make, folder)
+
+    recorder = Recorder(me.settings.bus, metrics, me.publisher.send, catalogue.refresh, illustrate)
+    if live:
+        recorder.start(live)
+    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send)
+    server = CommandServer(me.settings.bus, "lessons", commands.handle)
+    me.spawn("recorder", recorder.run, me.stopping)
+    me.start()
+    server.serve(me.stopping)
+    me.join()
+    catalogue.close()
+
+
+if __name__ == "__main__":
+    main()

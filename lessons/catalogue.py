@@ -1,0 +1,208 @@
+"""The catalogue: a SQLite cache of what the journals say, for lists that must not read every journal.
+
+Never the truth: each row carries its journal's size and modification time and is made anew when they differ; a file of
+another version or a damaged one is thrown away. Where the disk refuses, the cache lives in memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import structlog
+from sqlalchemy import Engine, String, create_engine, delete, event, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import StaticPool
+
+from appliance.messages import Lesson
+from lessons.journal import NAME, fold, parse
+from lessons.session import THUMBNAIL, describe
+
+log = structlog.get_logger()
+
+VERSION = 1  # of the table below, kept in PRAGMA user_version
+FILE = "catalogue.sqlite"
+BUSY_MS = 5000
+ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+T = TypeVar("T")
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Row(Base):
+    """One lesson; `size` and `modified_ns` are its journal's when the row was made."""
+
+    __tablename__ = "lessons"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    title: Mapped[str]
+    state: Mapped[Literal["live", "ended", "interrupted"]] = mapped_column(String)
+    started_at: Mapped[float]
+    duration_s: Mapped[float]
+    bytes: Mapped[int]
+    parts: Mapped[int]
+    gaps: Mapped[int]
+    size: Mapped[int]
+    modified_ns: Mapped[int]
+
+
+class Catalogue:
+    """Lessons below `root` as rows in `path`. Safe from any thread. No method raises for a bad disk."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self._path = path
+        self._root = root
+        self._engine = self._open()
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Bring every row in line with the folders: changed, new and vanished lessons."""
+        ids = {
+            folder.name for folder in (self._root.iterdir() if self._root.is_dir() else ()) if ID.fullmatch(folder.name)
+        }
+
+        def work(session: Session) -> None:
+            known = {row.id: row for row in session.scalars(select(Row))}
+            for id in known.keys() - ids:
+                session.delete(known[id])
+            for id in sorted(ids):
+                self._update(session, id, known.get(id))
+            session.commit()
+
+        self._run(work)
+
+    def refresh(self, id: str) -> None:
+        """Read the journal of `id` again, when it has changed; a lesson that is gone leaves the catalogue."""
+
+        def work(session: Session) -> None:
+            self._update(session, id, session.get(Row, id))
+            session.commit()
+
+        self._run(work)
+
+    def forget(self, id: str) -> None:
+        def work(session: Session) -> None:
+            session.execute(delete(Row).where(Row.id == id))
+            session.commit()
+
+        self._run(work)
+
+    def get(self, id: str) -> Lesson | None:
+        def work(session: Session) -> Lesson | None:
+            row = session.get(Row, id)
+            return self._lesson(row) if row else None
+
+        return self._run(work)
+
+    def all(self) -> list[Lesson]:
+        """Every lesson, newest first."""
+
+        def work(session: Session) -> list[Lesson]:
+            return [self._lesson(row) for row in session.scalars(select(Row).order_by(Row.id.desc()))]
+
+        return self._run(work)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _update(self, session: Session, id: str, row: Row | None) -> None:
+        path = self._root / id / NAME
+        try:
+            status = path.stat()
+            if row and (row.size, row.modified_ns) == (status.st_size, status.st_mtime_ns):
+                return
+            recording = fold(parse(path.read_bytes()).records)
+        except OSError:
+            recording = None
+        if row:
+            session.delete(row)
+            session.flush()
+        if recording is None or recording.created.id != id:
+            return
+        lesson = describe(recording, thumbnail=False)
+        session.add(
+            Row(
+                id=id, code=lesson.code, title=lesson.title, state=lesson.state, started_at=lesson.started_at,
+                duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
+                size=status.st_size, modified_ns=status.st_mtime_ns,
+            )
+        )  # fmt: skip
+
+    def _lesson(self, row: Row) -> Lesson:
+        return Lesson(
+            row.id, row.code, row.title, row.state, row.started_at, row.duration_s, row.bytes, row.parts, row.gaps,
+            (self._root / row.id / THUMBNAIL).exists(),
+        )  # fmt: skip
+
+    def _run(self, work: Callable[[Session], T]) -> T:
+        """Do `work`; when the database fails, once more in a fresh cache in memory."""
+        try:
+            with Session(self._engine) as session:
+                return work(session)
+        except SQLAlchemyError as error:
+            log.error("catalogue failed; kept in memory from now on", error=str(error))
+            self._engine.dispose()
+            self._engine = _prepare(_memory())
+            self.rebuild()
+            with Session(self._engine) as session:
+                return work(session)
+
+    def _open(self) -> Engine:
+        for attempt in range(2):
+            engine = _file(self._path)
+            try:
+                return _prepare(engine)
+            except (SQLAlchemyError, _OtherVersion) as error:
+                engine.dispose()
+                log.warning("catalogue made anew", error=str(error), attempt=attempt)
+            try:
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            except OSError as error:
+                log.error("catalogue not removed", error=str(error))
+                break
+        log.error("catalogue kept in memory")
+        return _prepare(_memory())
+
+
+class _OtherVersion(Exception):
+    """The file is a catalogue of another version of this program."""
+
+
+def _memory() -> Engine:
+    return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+
+
+def _file(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: object, record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        for pragma in ("journal_mode=WAL", f"busy_timeout={BUSY_MS}", "synchronous=FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+def _prepare(engine: Engine) -> Engine:
+    """Make or check the schema. Raises SQLAlchemyError or _OtherVersion."""
+    with engine.begin() as connection:
+        version = connection.execute(text("PRAGMA user_version")).scalar_one()
+        tables = connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one()
+        if tables and version != VERSION:
+            raise _OtherVersion(f"version {version}")
+        Base.metadata.create_all(connection)
+        connection.execute(text(f"PRAGMA user_version = {VERSION}"))
+        if connection.execute(text("PRAGMA quick_check")).scalar_one() != "ok":
+            raise _OtherVersion("damaged")
+    return engine

@@ -1,0 +1,172 @@
+"""What `ui` may use of this service: commands over the bus, and the lesson folders read straight from disk.
+
+The reading half works while the service is down. Safe from any thread.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from appliance import bus
+from appliance.messages import (
+    Command,
+    DeleteLesson,
+    GetLesson,
+    Lesson,
+    LessonList,
+    ListLessons,
+    Reply,
+    StartLesson,
+    StopLesson,
+)
+from appliance.settings import Settings
+from lessons import playlist
+from lessons.journal import NAME, Recording, fold, parse
+
+if TYPE_CHECKING:
+    from lessons.progressive import Progressive
+
+ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+PART = re.compile(r"part-\d{4,6}\.mp4")
+STOP_TIMEOUT_S = 15.0
+REMEMBERED = 8
+COMPARED_BYTES = 64
+
+
+class UnknownLesson(LookupError):
+    """There is no such lesson, or it has no such file."""
+
+
+class _Remembered:
+    """A journal read so far; it only grows, so only what is new is read again.
+
+    Recovery may cut lines whose media is lost: the last bytes read are compared, and on a difference all is read.
+    """
+
+    def __init__(self) -> None:
+        self._recording: Recording | None = None
+        self._good = 0
+        self._next_line = 1
+        self._last = b""
+
+    def update(self, path: Path) -> Recording | None:
+        with path.open("rb") as file:
+            file.seek(self._good - len(self._last))
+            if file.read(len(self._last)) != self._last:
+                self._recording, self._good, self._next_line = None, 0, 1
+                file.seek(0)
+            data = file.read()
+        parsed = parse(data, self._next_line)
+        if self._recording is None:
+            self._recording = fold(parsed.records)
+        else:
+            for record in parsed.records:
+                self._recording.apply(record)
+        if parsed.good:
+            self._last = data[max(0, parsed.good - COMPARED_BYTES) : parsed.good]
+        self._good, self._next_line = self._good + parsed.good, parsed.next_line
+        return self._recording
+
+
+Lessons = list[Lesson]  # within the class `list` is the method
+
+
+class LessonsClient:
+    """Commands raise bus.CommandRefused or bus.BusError; readers raise UnknownLesson or OSError."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._bus = settings.bus
+        self._root = settings.lessons
+        self._lock = threading.Lock()
+        self._journals: OrderedDict[str, _Remembered] = OrderedDict()
+
+    # --- commands ---
+
+    def start(self, title: str, code: str) -> Lesson:
+        """Begin a lesson. Refused with `conflict` while one is live, `unavailable` when the disk refuses."""
+        return self._lesson(StartLesson(title, code))
+
+    def stop(self, id: str) -> Lesson:
+        """End a lesson; returns when all of it is durable. Idempotent."""
+        return self._lesson(StopLesson(id), STOP_TIMEOUT_S)
+
+    def get(self, id: str) -> Lesson:
+        """Refused with `not_found`."""
+        return self._lesson(GetLesson(id))
+
+    def list(self) -> Lessons:
+        """All lessons, newest first."""
+        reply = self._call(ListLessons())
+        if not isinstance(reply, LessonList):
+            raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
+        return reply.lessons
+
+    def delete(self, id: str) -> None:
+        """Remove a lesson and its files. Refused with `not_found`, or `conflict` while it is live."""
+        self._call(DeleteLesson(id))
+
+    # --- files ---
+
+    def playlist(self, id: str) -> str:
+        """The HLS media playlist, which grows while the lesson is live."""
+        folder = self._folder(id)
+        with self._lock:
+            return playlist.render(self._recording(folder))
+
+    def part_path(self, id: str, name: str) -> Path:
+        """A part file that the playlist names."""
+        return self._file(id, name) if PART.fullmatch(name) else self._absent(id, name)
+
+    def thumbnail_path(self, id: str) -> Path:
+        return self._file(id, "thumbnail.jpg")
+
+    def download(self, id: str) -> Progressive:
+        """The whole lesson as one MP4 that can be read at any range. UnknownLesson while nothing is recorded."""
+        from lessons import progressive  # numpy only in the process that serves a download
+
+        folder = self._folder(id)
+        with self._lock:
+            recording = self._recording(folder)
+            sources = progressive.sources(recording, folder)
+        if not sources:
+            return self._absent(id, "lesson.mp4")
+        return progressive.open_plan(sources)
+
+    def _lesson(self, command: Command, timeout_s: float = 5.0) -> Lesson:
+        reply = self._call(command, timeout_s)
+        if not isinstance(reply, Lesson):
+            raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
+        return reply
+
+    def _call(self, command: Command, timeout_s: float = 5.0) -> Reply:
+        return bus.call(self._bus, "lessons", command, timeout_s=timeout_s)
+
+    def _absent(self, id: str, name: str) -> NoReturn:
+        raise UnknownLesson(f"lesson {id} has no {name}")
+
+    def _folder(self, id: str) -> Path:
+        if not ID.fullmatch(id) or not (self._root / id).is_dir():
+            raise UnknownLesson(f"there is no lesson {id}")
+        return self._root / id
+
+    def _file(self, id: str, name: str) -> Path:
+        path = self._folder(id) / name
+        return path if path.is_file() else self._absent(id, name)
+
+    def _recording(self, folder: Path) -> Recording:
+        """The journal's fold; the caller holds the lock."""
+        remembered = self._journals.pop(folder.name, None) or _Remembered()
+        try:
+            recording = remembered.update(folder / NAME)
+        except FileNotFoundError:
+            recording = None
+        if recording is None:
+            raise UnknownLesson(f"lesson {folder.name} has no usable journal")
+        self._journals[folder.name] = remembered
+        while len(self._journals) > REMEMBERED:
+            self._journals.popitem(last=False)
+        return recording

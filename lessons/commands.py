@@ -1,0 +1,128 @@
+"""Answers the service's commands, on the main thread."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from appliance.bus import CommandRefused
+from appliance.messages import (
+    Command,
+    DeleteLesson,
+    Done,
+    Event,
+    GetLesson,
+    Lesson,
+    LessonList,
+    LessonState,
+    ListLessons,
+    Reply,
+    StartLesson,
+    StopLesson,
+)
+from lessons import session
+from lessons.catalogue import ID, Catalogue
+from lessons.journal import Created
+from lessons.metrics import Metrics
+from lessons.recorder import Recorder
+
+log = structlog.get_logger()
+
+LONGEST_TITLE = 200
+
+
+class Commands:
+    """What the service does when asked. `boot_id` names this boot of the machine."""
+
+    def __init__(
+        self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
+        publish: Callable[[Event], None],
+    ) -> None:  # fmt: skip
+        self._root = root
+        self._boot_id = boot_id
+        self._recorder = recorder
+        self._catalogue = catalogue
+        self._metrics = metrics
+        self._publish = publish
+
+    def handle(self, command: Command) -> Reply:
+        """Carry out one command. Raises CommandRefused."""
+        match command:
+            case StartLesson():
+                return self._start(command)
+            case StopLesson(id):
+                return self._stop(id)
+            case GetLesson(id):
+                return self._get(id)
+            case ListLessons():
+                return LessonList([self._current(lesson) for lesson in self._catalogue.all()])
+            case DeleteLesson(id):
+                return self._delete(id)
+            case _:
+                raise CommandRefused("invalid", "the lessons service does not know this command")
+
+    def _start(self, command: StartLesson) -> Lesson:
+        if len(command.title) > LONGEST_TITLE:
+            raise CommandRefused("invalid", f"the title is longer than {LONGEST_TITLE} characters")
+        if self._recorder.live:
+            raise CommandRefused("conflict", "a lesson is live")
+        at = time.time()
+        id = f"{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        created = Created(id, command.title, command.code, at, self._boot_id)
+        try:
+            live = session.create(self._root, created, self._metrics, time.monotonic_ns())
+        except OSError as error:
+            log.error("lesson not started", error=str(error))
+            raise CommandRefused("unavailable", session.incident_of(error)) from None
+        self._recorder.start(live)
+        self._catalogue.refresh(id)
+        log.info("lesson started", lesson=id)
+        return live.info()
+
+    def _stop(self, id: str) -> Lesson:
+        try:
+            stopped = self._recorder.stop(id)
+        except TimeoutError:
+            raise CommandRefused("unavailable", "the disk takes too long; the lesson is being closed") from None
+        if stopped:
+            log.info("lesson stopped", lesson=id)
+        return self._get(id)
+
+    def _get(self, id: str) -> Lesson:
+        lesson = self._catalogue.get(id)
+        if lesson is None:
+            raise CommandRefused("not_found", f"there is no lesson {id}")
+        return self._current(lesson)
+
+    def _current(self, lesson: Lesson) -> Lesson:
+        """The catalogue's entry, corrected for what only the recorder knows: which lesson is live, and how long."""
+        live = self._recorder.live
+        if live and live.id == lesson.id:
+            return live.info()
+        return msgspec.structs.replace(lesson, state="interrupted") if lesson.state == "live" else lesson
+
+    def _delete(self, id: str) -> Done:
+        live = self._recorder.live
+        if live and live.id == id:
+            raise CommandRefused("conflict", "the lesson is live")
+        lesson = self._catalogue.get(id) if ID.fullmatch(id) else None
+        if lesson is None:
+            raise CommandRefused("not_found", f"there is no lesson {id}")
+        try:
+            session.remove(self._root, id)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise CommandRefused("unavailable", session.incident_of(error)) from None
+        self._catalogue.forget(id)
+        self._publish(
+            LessonState(id, lesson.code, lesson.title, "deleted", lesson.started_at, lesson.duration_s, lesson.bytes)
+        )
+        log.info("lesson deleted", lesson=id)
+        return Done()

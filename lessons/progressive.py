@@ -1,0 +1,273 @@
+"""The whole lesson as one MP4 that starts at once: no encoding, no temporary file, every byte range at hand.
+
+The sample tables come from the moofs of the parts (one small read a fragment); the media stays where it is and
+is read when asked for. The plan is pure given a function that reads; three hours are half a million samples, so
+tables are numpy arrays. ISO/IEC 14496-12: 8.6 (times), 8.7 (places), 8.6.6 (edit list).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.boxes import box, find, full_box, large_header, media, movie_header, track_header, walk
+from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, audio_entry, video_entry
+from lessons.journal import PartOpened, Recording
+
+MOVIE_TIMESCALE = 1000
+READ_BYTES = 256 * 1024
+MOOF_GUESS = 4096  # a second of both tracks needs about a kilobyte
+_NOT_SYNC = 0x00010000
+
+Integers = npt.NDArray[np.int64]
+ReadAt = Callable[[Path, int, int], bytes]
+
+
+class Source(NamedTuple):
+    """One part: its file, how it opened, and (offset, length) of its durable fragments."""
+
+    path: Path
+    opened: PartOpened
+    fragments: list[tuple[int, int]]
+
+
+class Span(NamedTuple):
+    """`length` bytes of the download that begin at `place` and stand at `offset` of file `path`."""
+
+    place: int
+    path: Path
+    offset: int
+    length: int
+
+
+class _Run(NamedTuple):
+    """The samples of one track in one fragment; `table` has rows of duration, size, flags.
+
+    `start` is in the track's timescale, `offset` counts from the moof's first byte.
+    """
+
+    track: int
+    start: int
+    offset: int
+    table: npt.NDArray[np.uint32]
+
+
+class _Chunks:
+    """One track of the download while it is being planned: a chunk per fragment."""
+
+    def __init__(self, timescale: int) -> None:
+        self.timescale = timescale
+        self.entries: list[bytes] = []
+        self.places: list[int] = []
+        self.counts: list[int] = []
+        self.descriptions: list[int] = []
+        self.times: list[Integers] = []
+        self.tables: list[npt.NDArray[np.uint32]] = []
+        self.last_duration = 0
+
+    def describe(self, entry: bytes) -> int:
+        """The 1-based index of a sample entry in stsd."""
+        if entry not in self.entries:
+            self.entries.append(entry)
+        return self.entries.index(entry) + 1
+
+    def add(self, run: _Run, place: int, description: int, rate: int) -> None:
+        """Take in a chunk at byte `place` of the media; `rate` is the timescale of `run`."""
+        durations = run.table[:, 0].astype(np.int64)
+        times = run.start + np.concatenate((np.zeros(1, np.int64), np.cumsum(durations[:-1])))
+        last = int(durations[-1])
+        if rate != self.timescale:
+            times, last = times * self.timescale // rate, last * self.timescale // rate
+        self.places.append(place)
+        self.counts.append(len(durations))
+        self.descriptions.append(description)
+        self.times.append(times)
+        self.tables.append(run.table)
+        self.last_duration = last
+
+
+class Progressive:
+    """The planned file: `length` bytes, of which `read` gives any range."""
+
+    def __init__(self, head: bytes, spans: Sequence[Span]) -> None:
+        self._head = head
+        self._spans = spans
+        self._places = [span.place for span in spans]
+        self.length = spans[-1].place + spans[-1].length
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to, not including, `stop`, in pieces of at most 256 KiB.
+
+        Raises OSError, also when a part file is shorter than its journal says.
+        """
+        stop = self.length if stop is None else min(stop, self.length)
+        start = max(0, start)
+        if start < min(stop, len(self._head)):
+            yield self._head[start:stop]
+            start = len(self._head)
+        index = max(0, bisect_right(self._places, start) - 1)
+        while start < stop:
+            path = self._spans[index].path
+            with path.open("rb", buffering=READ_BYTES) as file:
+                while start < stop and index < len(self._spans) and self._spans[index].path == path:
+                    span = self._spans[index]
+                    file.seek(span.offset + start - span.place)
+                    end = min(stop, span.place + span.length)
+                    while start < end:
+                        data = file.read(min(READ_BYTES, end - start))
+                        if not data:
+                            raise OSError(f"{path} ends early")
+                        start += len(data)
+                        yield data
+                    index += 1
+
+
+def sources(recording: Recording, folder: Path) -> list[Source]:
+    """The parts of a lesson that hold anything, as they are now."""
+    return [
+        Source(folder / part.opened.file, part.opened, [(one.offset, one.length) for one in part.fragments])
+        for part in recording.parts
+        if part.fragments
+    ]
+
+
+def open_plan(parts: Sequence[Source]) -> Progressive:
+    """`plan` with the parts' files. Raises OSError, MalformedBoxes when a file is not what it was."""
+    with ExitStack() as stack:
+        files = {path: stack.enter_context(path.open("rb")).fileno() for path, _, _ in parts}
+        return plan(parts, lambda path, offset, length: os.pread(files[path], length, offset))
+
+
+def plan(parts: Sequence[Source], read_at: ReadAt) -> Progressive:
+    """Lay out the download of at least one part. `read_at(path, offset, length)` gives bytes of a part's file."""
+    tracks, spans = _lay_out(parts, read_at)
+    # Chunk offsets have a fixed width: the size of moov is known before the offsets are.
+    kind = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
+    size = spans[-1].place + spans[-1].length
+    base = len(kind) + len(_moov(tracks, 0)) + len(large_header(b"mdat", size))
+    head = kind + _moov(tracks, base) + large_header(b"mdat", size)
+    return Progressive(head, [span._replace(place=span.place + base) for span in spans])
+
+
+def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunks], list[Span]]:
+    """Tracks and spans, places counted from the first byte of media."""
+    tracks: dict[int, _Chunks] = {VIDEO_TRACK: _Chunks(VIDEO_TIMESCALE)}
+    spans: list[Span] = []
+    place = 0
+    for path, opened, fragments in parts:
+        rates = {VIDEO_TRACK: VIDEO_TIMESCALE}
+        descriptions = {VIDEO_TRACK: tracks[VIDEO_TRACK].describe(video_entry(opened.video))}
+        if opened.audio:
+            rates[AUDIO_TRACK] = opened.audio.rate
+            audio = tracks.setdefault(AUDIO_TRACK, _Chunks(opened.audio.rate))
+            descriptions[AUDIO_TRACK] = audio.describe(audio_entry(opened.audio))
+        for offset, length in fragments:
+            moof = _moof(path, offset, length, read_at)
+            skip = len(moof) + 8
+            for run in _runs(moof):
+                tracks[run.track].add(run, place + run.offset - skip, descriptions[run.track], rates[run.track])
+            spans.append(Span(place, path, offset + skip, length - skip))
+            place += length - skip
+    return tracks, spans
+
+
+def _moof(path: Path, offset: int, length: int, read_at: ReadAt) -> bytes:
+    data = read_at(path, offset, min(MOOF_GUESS, length))
+    size = int.from_bytes(data[:4], "big")
+    return data[:size] if size <= len(data) else read_at(path, offset, size)
+
+
+def _runs(moof: bytes) -> Iterator[_Run]:
+    """The track runs of a moof that appliance.fmp4 wrote: every sample has duration, size and flags."""
+    for kind, traf in walk(find(moof, b"moof")):
+        if kind != b"traf":
+            continue
+        boxes = dict(walk(traf))
+        track = struct.unpack_from(">I", boxes[b"tfhd"], 4)[0]
+        start = struct.unpack_from(">Q", boxes[b"tfdt"], 4)[0]
+        count, offset = struct.unpack_from(">Ii", boxes[b"trun"], 4)
+        table = np.frombuffer(boxes[b"trun"], ">u4", count * 3, 12).astype(np.uint32).reshape(count, 3)
+        yield _Run(track, start, offset, table)
+
+
+def _runs_of(values: Integers) -> tuple[Integers, Integers]:
+    """Run lengths: the index where each run of equal values begins, and how long it is."""
+    begins = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(np.diff(values)) + 1))
+    return begins, np.diff(np.append(begins, len(values)))
+
+
+def _table(kind: bytes, columns: Sequence[Integers], head: bytes = b"") -> bytes:
+    """A full box of 32-bit rows after their number."""
+    rows = np.column_stack(columns).astype(">u4")
+    return full_box(kind, 0, 0, head, struct.pack(">I", len(rows)), rows.tobytes())
+
+
+def _sample_table(track: _Chunks, base: int, *, video: bool) -> bytes:
+    times = np.concatenate(track.times)
+    samples = np.concatenate(track.tables)
+    # A hole between two samples lengthens the first: decode times are what the fragments said.
+    durations = np.append(np.maximum(np.diff(times), 1), track.last_duration)
+    begins, lengths = _runs_of(durations)
+    counts, descriptions = np.array(track.counts, np.int64), np.array(track.descriptions, np.int64)
+    firsts, _ = _runs_of(counts << 8 | descriptions)
+    pieces = [
+        full_box(b"stsd", 0, 0, struct.pack(">I", len(track.entries)), *track.entries),
+        _table(b"stts", (lengths, durations[begins])),
+        _table(b"stsc", (firsts + 1, counts[firsts], descriptions[firsts])),
+        full_box(b"stsz", 0, 0, struct.pack(">II", 0, len(samples)), samples[:, 1].astype(">u4").tobytes()),
+        full_box(
+            b"co64", 0, 0, struct.pack(">I", len(track.places)),
+            (np.array(track.places, np.int64) + base).astype(">u8").tobytes(),
+        ),
+    ]  # fmt: skip
+    if video:
+        pieces.append(_table(b"stss", (np.flatnonzero(samples[:, 2] & _NOT_SYNC == 0) + 1,)))
+    return box(b"stbl", *pieces)
+
+
+def _duration(track: _Chunks) -> tuple[int, int]:
+    """Where the track begins on the lesson's timeline, and how long it is, in its timescale."""
+    begin = int(track.times[0][0])
+    return begin, int(track.times[-1][-1]) + track.last_duration - begin
+
+
+def _edits(begin: int, duration: int, timescale: int) -> bytes:
+    """An edit list that starts the track where the lesson's timeline has it."""
+    empty = round(begin * MOVIE_TIMESCALE / timescale)
+    length = round(duration * MOVIE_TIMESCALE / timescale)
+    edits = [struct.pack(">Qqi", length, 0, 0x10000)]
+    if empty:
+        edits.insert(0, struct.pack(">Qqi", empty, -1, 0x10000))
+    return box(b"edts", full_box(b"elst", 1, 0, struct.pack(">I", len(edits)), *edits))
+
+
+def _moov(tracks: dict[int, _Chunks], base: int) -> bytes:
+    """The movie box for media that begins at byte `base`."""
+    pieces = []
+    longest = 0
+    for number, track in sorted(tracks.items()):
+        if not track.times:
+            continue
+        video = number == VIDEO_TRACK
+        begin, duration = _duration(track)
+        whole = round((begin + duration) * MOVIE_TIMESCALE / track.timescale)
+        longest = max(longest, whole)
+        width, height = struct.unpack_from(">HH", track.entries[0], 32) if video else (0, 0)
+        table = _sample_table(track, base, video=video)
+        pieces.append(
+            box(
+                b"trak",
+                track_header(number, whole, width, height, volume=not video),
+                _edits(begin, duration, track.timescale),
+                media(track.timescale, duration, b"vide" if video else b"soun", table),
+            )
+        )
+    return box(b"moov", movie_header(MOVIE_TIMESCALE, longest, AUDIO_TRACK + 1), *pieces)

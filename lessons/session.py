@@ -1,0 +1,249 @@
+"""One live lesson: carries out the assembler's orders on disk, journal line after bytes.
+
+Owned by one thread at a time (commands create it, the recorder feeds it). No clock of its own. A disk that
+refuses ends the part, not the lesson: a new part is tried every `RETRY_S` seconds until the disk is well again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from appliance.durable import Appender, make_folder, sync_folder
+from appliance.messages import Lesson, LessonState, Packet, VideoFormat
+from lessons.assembler import SECOND, Append, Assembler, Close, Order
+from lessons.journal import NAME, Created, Gap, Record, Recording, Stopped, encode
+from lessons.metrics import Metrics
+
+log = structlog.get_logger()
+
+RETRY_S = 5.0
+NO_VIDEO_S = 3.0
+THUMBNAIL = "thumbnail.jpg"
+RESERVE = ".reserve"
+RESERVE_BYTES = 64 * 1024
+_INCIDENTS = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full", errno.EROFS: "disk_read_only"}
+
+
+def incident_of(error: OSError) -> str:
+    """The machine-readable name of a disk's refusal: disk_full, disk_read_only or disk_error."""
+    return _INCIDENTS.get(error.errno or 0, "disk_error")
+
+
+def reserve(folder: Path) -> None:
+    """Set aside a little space, so that a lesson on a full disk can still be marked as stopped."""
+    with (folder / RESERVE).open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+
+
+def create(root: Path, created: Created, metrics: Metrics, now_ns: int) -> Session:
+    """Make the folder and the journal of a new lesson. Raises OSError when the disk refuses."""
+    folder = root / created.id
+    make_folder(folder)
+    try:
+        reserve(folder)
+        with Appender(folder / NAME) as journal:
+            journal.append(encode([created], 1))
+            length = journal.length
+    except OSError:
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+        raise
+    recording = Recording(created, last_at=created.started_at)
+    assembler = Assembler(1, 0, created.boot_id)
+    return Session(folder, recording, length, 2, assembler, created.boot_id, metrics, now_ns)
+
+
+class Session:
+    """A lesson being recorded. `now_ns` is CLOCK_MONOTONIC, `at` Unix seconds, wherever they appear.
+
+    `since_ns` says from which capture time on the capture's history is of interest.
+    """
+
+    def __init__(
+        self, folder: Path, recording: Recording, journal_length: int, next_line: int, assembler: Assembler,
+        boot_id: str, metrics: Metrics, since_ns: int,
+    ) -> None:  # fmt: skip
+        self.folder = folder
+        self.recording = recording
+        self.since_ns = since_ns
+        self.incident = ""
+        self._boot_id = boot_id
+        self._metrics = metrics
+        self._assembler: Assembler | None = assembler
+        self._missing = 0
+        self._journal: Appender | None = None
+        self._journal_length = journal_length
+        self._next_line = next_line
+        self._file: Appender | None = None
+        self._file_name = ""
+        self._retry_ns = 0
+        self._video_ns: int | None = None
+
+    @property
+    def id(self) -> str:
+        return self.recording.created.id
+
+    @property
+    def waiting(self) -> bool:
+        """True while only a keyframe can start or continue the recording."""
+        return self._assembler is not None and self._assembler.waiting
+
+    def feed(self, packet: Packet, now_ns: int, at: float) -> None:
+        """Record one packet; writes when a fragment is complete. Disk errors become `incident`."""
+        if isinstance(packet.format, VideoFormat):
+            self._video_ns = now_ns
+        if self._assembler is None:
+            if now_ns < self._retry_ns:
+                return
+            self._assembler = self._next_part()
+        self._carry_out(self._assembler.push(packet, at), now_ns)
+        self._count_missing()
+
+    def suspend(self, now_ns: int, at: float) -> None:
+        """Make everything durable and let go, so that the next process can go on in the same part."""
+        if self._assembler:
+            self._carry_out(self._assembler.finish(at, None), now_ns)
+        self._let_go()
+
+    def stop(self, now_ns: int, at: float) -> None:
+        """Make everything durable and close the lesson."""
+        if self._assembler:
+            self._carry_out(self._assembler.finish(at, "stopped"), now_ns)
+        with contextlib.suppress(OSError):
+            (self.folder / RESERVE).unlink(missing_ok=True)
+        stopped = Stopped(at)
+        try:
+            self._write_journal((stopped,))
+        except OSError as error:
+            self._refused(error, now_ns)
+            self.recording.apply(stopped)
+        self._let_go()
+
+    def watch(self, now_ns: int) -> None:
+        """Notice that no picture comes; called about once a second."""
+        if self._video_ns is None:
+            self._video_ns = now_ns
+        silent = now_ns - self._video_ns > NO_VIDEO_S * SECOND
+        if silent and not self.incident:
+            self.incident = "no_video"
+        elif not silent and self.incident == "no_video":
+            self.incident = ""
+
+    def state(self) -> LessonState:
+        recording, created = self.recording, self.recording.created
+        return LessonState(
+            created.id, created.code, created.title, recording.state, created.started_at, recording.duration_s,
+            recording.bytes, self.incident,
+        )  # fmt: skip
+
+    def info(self) -> Lesson:
+        return describe(self.recording, thumbnail=(self.folder / THUMBNAIL).exists())
+
+    def _next_part(self) -> Assembler:
+        parts = self.recording.parts
+        last = self.recording.last_fragment
+        known = last is not None and parts[-1].opened.boot_id == self._boot_id
+        return Assembler(
+            parts[-1].opened.number + 1 if parts else 1, self.recording.end, self._boot_id,
+            ended_ns=last.end_ns if last and known else None, gap=self.incident,
+        )  # fmt: skip
+
+    def _carry_out(self, orders: Iterable[Order], now_ns: int) -> None:
+        try:
+            for order in orders:
+                match order:
+                    case Append():
+                        self._append(order)
+                    case Close(record):
+                        self._write_journal((record,))
+                        self._close_file()
+        except OSError as error:
+            self._refused(error, now_ns)
+
+    def _append(self, order: Append) -> None:
+        began = time.perf_counter()
+        if self._file_name != order.file:
+            self._close_file()
+        if self._file is None:
+            known = next((part.length for part in self.recording.parts if part.opened.file == order.file), 0)
+            self._file, self._file_name = Appender(self.folder / order.file, length=known), order.file
+        self._file.append(order.data)
+        self._write_journal(order.records)
+        self._metrics.sync.observe(time.perf_counter() - began)
+        self._metrics.fragments.inc()
+        self._metrics.recorded.inc(len(order.data))
+        if self.incident.startswith("disk"):
+            log.info("recording goes on", lesson=self.id)
+            self.incident = ""
+
+    def _write_journal(self, records: tuple[Record, ...]) -> None:
+        if self._journal is None:
+            self._journal = Appender(self.folder / NAME, length=self._journal_length)
+        self._journal.append(encode(records, self._next_line))
+        self._journal_length = self._journal.length
+        self._next_line += len(records)
+        for record in records:
+            self.recording.apply(record)
+            if isinstance(record, Gap):
+                self._metrics.gaps.labels(record.reason).inc()
+                log.warning("gap in the recording", lesson=self.id, seconds=record.seconds, reason=record.reason)
+
+    def _refused(self, error: OSError, now_ns: int) -> None:
+        self.incident = incident_of(error)
+        self._metrics.disk_errors.labels(self.incident).inc()
+        log.error("the disk refused", lesson=self.id, incident=self.incident, error=str(error))
+        self._retry_ns = now_ns + int(RETRY_S * SECOND)
+        self._count_missing()
+        self._assembler, self._missing = None, 0
+        self._let_go()
+
+    def _count_missing(self) -> None:
+        if self._assembler and self._assembler.missing > self._missing:
+            self._metrics.dropped.inc(self._assembler.missing - self._missing)
+            self._missing = self._assembler.missing
+
+    def _let_go(self) -> None:
+        self._close_file()
+        if self._journal:
+            self._journal.close()
+            self._journal = None
+
+    def _close_file(self) -> None:
+        if self._file:
+            self._file.close()
+        self._file, self._file_name = None, ""
+
+
+def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
+    """The catalogue's view of a lesson."""
+    created = recording.created
+    return Lesson(
+        created.id, created.code, created.title, recording.state, created.started_at, recording.duration_s,
+        recording.bytes, sum(1 for part in recording.parts if part.fragments), len(recording.gaps), thumbnail,
+    )  # fmt: skip
+
+
+def remove(root: Path, id: str) -> None:
+    """Delete a lesson's folder: gone under its name at once and durably, then piece by piece."""
+    grave = root / f".deleted-{id}"
+    (root / id).rename(grave)
+    sync_folder(root)
+    bury(grave)
+
+
+def bury(grave: Path) -> None:
+    """Remove a renamed lesson folder; what resists is tried again at the next start."""
+    try:
+        for path in grave.iterdir():
+            path.unlink()
+        grave.rmdir()
+    except OSError as error:
+        log.warning("deleted lesson not yet removed", folder=grave.name, error=str(error))

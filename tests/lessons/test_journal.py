@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.fmp4 import Audio, Video
+from lessons.journal import (
+    Created,
+    Fragment,
+    Gap,
+    Interrupted,
+    PartClosed,
+    PartOpened,
+    Record,
+    Stopped,
+    closes,
+    encode,
+    fold,
+    parse,
+)
+
+CREATED = Created("20261123-081502-4f2a", "Les volcans \u2028 d'Auvergne", "7Q2F", 1.5, "boot")
+OPENED = PartOpened(
+    1, "part-0001.mp4", 700, 9, "boot", 123, 0, "avc1.42c01f", Video(4, 2, (b"\x67B\xc0\x1f",), (b"h",)),
+    Audio(48000, 1, b"\x11\x88"),
+)  # fmt: skip
+FIRST = Fragment(1, 700, 50, 0, 90_000, True, 5, 29, 9, 40, 41_984, 2.5)
+SECOND = Fragment(1, 750, 60, 90_000, 45_000, False, 6, 44, None, None, None, 3.5)
+RECORDS: list[Record] = [CREATED, OPENED, FIRST, SECOND, PartClosed(1, "loss"), Gap(1.25, "loss"), Stopped(9.0)]
+WHOLE = encode(RECORDS, 1)
+
+
+def test_lines_come_back() -> None:
+    parsed = parse(WHOLE)
+    assert parsed.records == RECORDS
+    assert (parsed.good, parsed.next_line) == (len(WHOLE), 8)
+    assert parsed.ends[-1] == len(WHOLE)
+
+
+def test_a_part_can_be_read_from_the_middle() -> None:
+    middle = parse(WHOLE).ends[2]
+    assert parse(WHOLE[middle:], 4).records == RECORDS[3:]
+
+
+@given(cut=st.integers(0, len(WHOLE)), tail=st.binary(max_size=80) | st.integers(0, 5000).map(bytes))
+def test_any_torn_tail_leaves_the_good_lines(cut: int, tail: bytes) -> None:
+    whole = parse(WHOLE)
+    torn = parse(WHOLE[:cut] + tail)
+    untouched = [record for record, end in zip(whole.records, whole.ends, strict=True) if end <= cut]
+    assert torn.records[: len(untouched)] == untouched
+    assert torn.records == RECORDS[: len(torn.records)]
+    assert torn.good <= cut + len(tail)
+
+
+@given(place=st.integers(0, len(WHOLE) - 1), value=st.integers(0, 255))
+def test_a_changed_byte_ends_the_good_lines(place: int, value: int) -> None:
+    garbled = bytearray(WHOLE)
+    garbled[place] = value
+    parsed = parse(bytes(garbled))
+    ends = parse(WHOLE).ends
+    expected = RECORDS if garbled == WHOLE else [r for r, end in zip(RECORDS, ends, strict=True) if end <= place]
+    assert parsed.records == expected
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_no_journal(noise: bytes) -> None:
+    assert parse(noise).records == []
+    assert closes(noise) is False
+
+
+def test_lines_out_of_order_end_the_good_lines() -> None:
+    lines = WHOLE.splitlines(keepends=True)
+    assert parse(lines[0] + lines[2]).records == RECORDS[:1]
+
+
+def test_a_record_of_a_later_version_is_passed_over() -> None:
+    import zlib
+
+    body = b'2 {"type":"bookmark","at":3}'
+    later = encode([CREATED], 1) + b"%08x %b\n" % (zlib.crc32(body), body) + encode([Stopped(9.0)], 3)
+    assert parse(later).records == [CREATED, Stopped(9.0)]
+
+
+def test_the_fold_tells_the_lesson() -> None:
+    recording = fold(RECORDS)
+    assert recording is not None
+    assert recording.state == "ended"
+    assert recording.duration_s == 1.5
+    assert recording.bytes == 700 + 50 + 60
+    assert recording.parts[0].closed == "loss"
+    assert recording.gaps == [Gap(1.25, "loss")]
+    assert recording.last_at == 3.5
+
+
+@pytest.mark.parametrize("records", [[], [OPENED, CREATED], [Stopped(1.0)]])
+def test_without_its_first_line_it_is_no_lesson(records: list[Record]) -> None:
+    assert fold(records) is None
+
+
+def test_a_fragment_of_no_open_part_is_passed_over() -> None:
+    recording = fold([CREATED, FIRST, OPENED, FIRST])
+    assert recording is not None
+    assert recording.bytes == 750
+
+
+@pytest.mark.parametrize(
+    ("records", "closed"),
+    [(RECORDS, True), (RECORDS[:-1], False), ([CREATED, Interrupted(1.0)], True), ([CREATED], False)],
+)
+def test_the_last_line_says_whether_the_lesson_is_over(records: list[Record], closed: bool) -> None:
+    data = encode(records, 1)
+    assert closes(data) is closed
+    assert closes(data[-4096:]) is closed
+    assert closes(data[:-1]) is False

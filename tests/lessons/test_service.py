@@ -1,0 +1,274 @@
+"""Commands, recorder and client together over a real bus, with a small real capture."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from appliance.bus import CommandRefused, CommandServer, Publisher
+from appliance.messages import (
+    Command,
+    Done,
+    Event,
+    GetHistory,
+    History,
+    LessonState,
+    Packet,
+    Reply,
+    RequestKeyframe,
+)
+from appliance.settings import Settings
+from lessons import recovery
+from lessons.catalogue import FILE, Catalogue
+from lessons.client import LessonsClient, UnknownLesson
+from lessons.commands import Commands
+from lessons.recorder import Recorder
+from tests.lessons.media import ORIGIN_NS, film, pictures, probe
+from tests.lessons.room import BOOT, metrics, read
+
+
+class Capture:
+    """A publisher with a history, as the capture service is one; the test says when packets come."""
+
+    def __init__(self, folder: Path) -> None:
+        self.history: list[Packet] = []
+        self.stopping = threading.Event()
+        self.asked = threading.Event()
+        self.publisher = Publisher(folder, "capture")
+        self._server = CommandServer(folder, "capture", self._answer)
+        self._thread = threading.Thread(target=self._server.serve, args=(self.stopping,))
+        self._thread.start()
+        self._shift = time.monotonic_ns() - ORIGIN_NS
+
+    def _answer(self, command: Command) -> Reply:
+        match command:
+            case GetHistory(tracks, since_ns):
+                return History([one for one in self.history if one.track in tracks and one.pts_ns >= since_ns])
+            case RequestKeyframe():
+                self.asked.set()
+        return Done()
+
+    def send(self, packets: list[Packet]) -> None:
+        for packet in packets:
+            now = msgspec.structs.replace(packet, pts_ns=packet.pts_ns + self._shift)
+            self.history.append(now)
+            self.publisher.send(now)
+
+    def close(self) -> None:
+        self.stopping.set()
+        self._thread.join()
+        self.publisher.close()
+
+
+class Lessons:
+    """The service's threads and objects without its process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.states: list[LessonState] = []
+        self.illustrated: list[Path] = []
+        self.stopping = threading.Event()
+        counters = self.metrics = metrics()
+        root = settings.lessons
+        live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time())
+        self.catalogue = Catalogue(settings.data_dir / FILE, root)
+        self.publisher = Publisher(settings.bus, "lessons")
+        self.recorder = Recorder(
+            settings.bus, counters, self._publish, self.catalogue.refresh, self.illustrated.append
+        )  # fmt: skip
+        if live:
+            self.recorder.start(live)
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish)
+        self._server = CommandServer(settings.bus, "lessons", commands.handle)
+        self._threads = [
+            threading.Thread(target=self._server.serve, args=(self.stopping,)),
+            threading.Thread(target=self.recorder.run, args=(self.stopping,)),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _publish(self, event: Event) -> None:
+        assert isinstance(event, LessonState)
+        self.states.append(event)
+        self.publisher.send(event)
+
+    def close(self) -> None:
+        """Idempotent."""
+        self.stopping.set()
+        for thread in self._threads:
+            thread.join()
+        self.publisher.close()
+        self.catalogue.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    settings = Settings(data_dir=tmp_path / "data")
+    settings.bus.mkdir(parents=True)
+    settings.lessons.mkdir()
+    yield settings
+
+
+@pytest.fixture
+def capture(settings: Settings) -> Iterator[Capture]:
+    capture = Capture(settings.bus)
+    yield capture
+    capture.close()
+
+
+@pytest.fixture
+def serve(settings: Settings) -> Iterator[Callable[[], Lessons]]:
+    """Starts the service; may be asked again after the first was closed."""
+    started: list[Lessons] = []
+
+    def start() -> Lessons:
+        started.append(Lessons(settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    """Wait, without a fixed sleep, for another thread's work to show."""
+    deadline = time.monotonic() + 10
+    pause = threading.Event()
+    while not true():
+        assert time.monotonic() < deadline, f"never: {what}"
+        pause.wait(0.005)
+
+
+def watched(capture: Capture, lessons: Lessons) -> None:
+    """Make sure the recorder's subscription has arrived at the publisher: it asks for history at its first packet."""
+    probe_packet = msgspec.structs.replace(pictures()[0], epoch=0, keyframe=False)
+    while not lessons.metrics.packets.labels("camera/720p")._value.get():
+        capture.publisher.send(probe_packet)
+        threading.Event().wait(0.005)
+
+
+def test_a_lesson_from_start_to_delete(settings: Settings, capture: Capture, serve: Callable[[], Lessons]) -> None:
+    lessons = serve()
+    client = LessonsClient(settings)
+    lesson = client.start("Les volcans", "7Q2F")
+    assert lesson.state == "live"
+    with pytest.raises(CommandRefused) as refused:
+        client.start("Deux", "7Q2F")
+    assert refused.value.kind == "conflict"
+    with pytest.raises(CommandRefused) as refused:
+        client.delete(lesson.id)
+    assert refused.value.kind == "conflict"
+    assert capture.asked.wait(5)
+    watched(capture, lessons)
+    packets = film(4)
+    capture.send(packets[:230])
+    until(lambda: client.get(lesson.id).duration_s >= 2, "two seconds on disk")
+    growing = client.playlist(lesson.id)
+    assert "ENDLIST" not in growing
+    capture.send(packets[230:])
+    stopped = client.stop(lesson.id)
+    assert stopped.state == "ended"
+    assert stopped.duration_s == pytest.approx(4.0, abs=0.05)
+    assert client.stop(lesson.id) == stopped
+    assert client.list() == [stopped]
+    assert client.playlist(lesson.id).startswith(growing)
+    probe(client.part_path(lesson.id, "part-0001.mp4"))
+    until(lambda: bool(lessons.illustrated), "a thumbnail asked for")
+    client.delete(lesson.id)
+    assert client.list() == []
+    assert [state.state for state in lessons.states[-2:]] == ["ended", "deleted"]
+    with pytest.raises(CommandRefused) as refused:
+        client.get(lesson.id)
+    assert refused.value.kind == "not_found"
+
+
+def test_a_restart_in_mid_lesson_misses_nothing(
+    settings: Settings, capture: Capture, serve: Callable[[], Lessons]
+) -> None:
+    first = serve()
+    client = LessonsClient(settings)
+    id = client.start("", "7Q2F").id
+    watched(capture, first)
+    packets = film(4)
+    capture.send(packets[:150])
+    until(lambda: client.get(id).duration_s >= 1, "a second on disk")
+    first.close()
+    assert read(settings.lessons / id).state == "live"
+    capture.send(packets[150:200])  # nobody listens
+    second = serve()
+    watched_id = second.recorder.live
+    assert watched_id is not None and watched_id.id == id
+    late = iter(packets[200:])
+
+    def fed() -> bool:
+        if (packet := next(late, None)) is not None:
+            capture.send([packet])
+        return client.get(id).duration_s >= 2.9
+
+    until(fed, "the lesson going on")
+    capture.send(list(late))
+    stopped = client.stop(id)
+    recording = read(settings.lessons / id)
+    assert (len(recording.parts), recording.gaps) == (1, [])
+    assert stopped.duration_s == pytest.approx(4.0, abs=0.05)
+    assert int(probe(client.part_path(id, "part-0001.mp4"), "-count_packets")["streams"][0]["nb_read_packets"]) == 120
+
+
+def test_without_capture_a_lesson_can_be_stopped_at_once(settings: Settings, serve: Callable[[], Lessons]) -> None:
+    serve()
+    client = LessonsClient(settings)
+    id = client.start("", "").id
+    assert client.stop(id).duration_s == 0
+    assert "ENDLIST" in client.playlist(id)
+    with pytest.raises(UnknownLesson):
+        client.download(id)
+
+
+def test_reading_works_while_the_service_is_down(settings: Settings) -> None:
+    from tests.lessons.room import ID, record
+
+    record(settings.lessons, film(4))
+    client = LessonsClient(settings)
+    assert "ENDLIST" in client.playlist(ID)
+    target = settings.data_dir / "lesson.mp4"
+    target.write_bytes(b"".join(client.download(ID).read()))
+    assert float(probe(target)["format"]["duration"]) == pytest.approx(4.0, abs=0.1)
+    with pytest.raises(UnknownLesson):
+        client.thumbnail_path(ID)
+
+
+@pytest.mark.parametrize("id", ["", "..", "../data", "20261123-081502-4f2a/..", "20261123-081502-4f2a\n", "x" * 300])
+def test_a_strange_id_is_an_unknown_lesson(settings: Settings, id: str) -> None:
+    client = LessonsClient(settings)
+    for ask in (client.playlist, client.thumbnail_path, client.download):
+        with pytest.raises(UnknownLesson):
+            ask(id)
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "../secrets.json", "part-0001.mp4/", "part-0002.mp4", "part-1.mp4"])
+def test_only_parts_are_served(settings: Settings, name: str) -> None:
+    from tests.lessons.room import ID, record
+
+    record(settings.lessons, film(4))
+    with pytest.raises(UnknownLesson):
+        LessonsClient(settings).part_path(ID, name)
+
+
+def test_a_disk_that_refuses_the_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, serve: Callable[[], Lessons]
+) -> None:
+    serve()
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("appliance.durable.Appender.append", full)
+    with pytest.raises(CommandRefused) as refused:
+        LessonsClient(settings).start("", "")
+    assert (refused.value.kind, refused.value.detail) == ("unavailable", "disk_full")
+    assert list(settings.lessons.iterdir()) == []
