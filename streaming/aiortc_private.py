@@ -1,0 +1,221 @@
+"""Everything that touches aiortc's and aioice's private parts; tests/streaming/test_aiortc_contract.py holds them.
+
+aiortc does SDP, ICE and DTLS. Its sender is never started: when DTLS is done `Peer` takes the SRTP context and the
+nominated pair's socket, and from then on a packet costs one memory copy, one libsrtp call and one system call.
+Belongs to the loop that made it.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
+from aiortc.rtcrtptransceiver import RTCRtpTransceiver
+from pylibsrtp import Error as SrtpError
+from pylibsrtp._binding import ffi, lib
+
+from streaming.lane import Negotiated, Send
+from streaming.offer import PARSE_ERRORS, Offer
+
+# What setRemoteDescription and createAnswer raise on an offer that was readable but cannot be answered.
+NEGOTIATION_ERRORS = (*PARSE_ERRORS, InternalError, InvalidAccessError, InvalidStateError, OperationError)
+
+# A viewer's bounded backlog: a second of picture at 2 Mb/s (the kernel doubles it for its own bookkeeping).
+SEND_BUFFER_BYTES = 256 * 1024
+LARGEST_DATAGRAM = 1500
+_MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+_ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+
+# One loop, one packet at a time: all viewers encrypt in the same buffer.
+_room = ffi.new("char[]", 2048)
+_buffer = ffi.buffer(_room)
+_view = memoryview(_buffer)
+_length = ffi.new("int *")
+
+
+def preferences(kind: str) -> list[RTCRtpCodecCapability]:
+    """The codecs we send, best first; RTX is left out, so that losses are resent on the same SSRC."""
+    codecs = RTCRtpSender.getCapabilities(kind).codecs
+    if kind == "audio":
+        return [codec for codec in codecs if codec.mimeType.lower() == "audio/opus"]
+    h264 = [codec for codec in codecs if codec.mimeType.lower() == "video/h264"]
+    return sorted(h264, key=lambda codec: codec.parameters["profile-level-id"] != "42e01f")
+
+
+def _sender(context: Any, out: socket.socket, address: tuple[str, int]) -> Send:
+    """A function that encrypts an RTP packet and sends it; False when the socket's buffer is full.
+
+    It runs for every packet of every viewer: what it needs stands in local names.
+    """
+    room, buffer, view, length = _room, _buffer, _view, _length
+    protect, sendto = lib.srtp_protect, out.sendto
+
+    def send(packet: bytes) -> bool:
+        size = len(packet)
+        buffer[0:size] = packet
+        length[0] = size
+        if protect(context, room, length):
+            raise SrtpError("srtp_protect failed")
+        try:
+            sendto(view[: length[0]], address)
+        except OSError:  # full (EAGAIN), or an ICMP error of an earlier packet: lost either way, as UDP may
+            return False
+        return True
+
+    return send
+
+
+class Peer:
+    """One browser's connection. Calls back on its loop: `on_ready(tracks)` once ICE and DTLS are done,
+    `on_rtcp(data)` with decrypted compound packets, `on_gone()` when the connection is lost. `heard_ns` is when a
+    datagram last came from the browser (0: never)."""
+
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        *,
+        on_ready: Callable[[list[Negotiated]], None],
+        on_rtcp: Callable[[bytes], None],
+        on_gone: Callable[[], None],
+    ) -> None:
+        self._on_ready, self._on_rtcp, self._on_gone = on_ready, on_rtcp, on_gone
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._pc.on("connectionstatechange", self._changed)
+        self.heard_ns = 0
+        self._negotiated: list[Negotiated] = []
+        self._kinds = list(kinds)
+        for kind in kinds:
+            transceiver = self._pc.addTransceiver(kind, direction="sendonly")
+            transceiver.setCodecPreferences(preferences(kind))
+            # The instance's own `send` hides the method: aiortc's encoder and RTCP tasks never start.
+            cast(Any, transceiver.sender).send = functools.partial(self._started, transceiver)
+        self._dtls: Any = self._pc.getTransceivers()[0].sender.transport
+        self._connection: Any = self._dtls.transport._connection
+        self._srtp: Any = None
+        self._pair: Any = None
+        self._socket: socket.socket | None = None
+        self._send: Send | None = None
+        self._address: tuple[str, int] = ("", 0)
+
+    async def answer(self, offer: Offer, addresses: Sequence[str]) -> str:
+        """Apply the offer, bind a socket on each address, and return the answer. Raises NEGOTIATION_ERRORS."""
+        await self._pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        await self._gather(addresses)
+        self._connection.data_received = self._guard(self._connection.data_received)
+        self._dtls._handle_rtcp_data = self._handle_rtcp
+        await self._pc.setLocalDescription(await self._pc.createAnswer())
+        return self._pc.localDescription.sdp
+
+    async def _gather(self, addresses: Sequence[str]) -> None:
+        """In place of aioice's own gathering, which takes every interface and never loopback."""
+        connection = self._connection
+        connection._local_candidates_start = True
+        connection._local_candidates += await connection.get_component_candidates(1, list(addresses))
+        connection._local_candidates_end = True
+        for protocol in connection._protocols:
+            protocol.datagram_received = self._from_peer_only(protocol.datagram_received)
+
+    def _from_peer_only(self, receive: Callable[[bytes, Any], None]) -> Callable[[bytes, Any], None]:
+        """Media and DTLS only from addresses that ICE knows; STUN (RFC 7983: first byte 0 to 3) from everywhere."""
+
+        def receive_checked(data: bytes, address: Any) -> None:
+            known = self._is_peer(address)
+            if data and (known or data[0] < 4):
+                if known:
+                    self.heard_ns = time.monotonic_ns()
+                receive(data, address)
+
+        return receive_checked
+
+    def _is_peer(self, address: Any) -> bool:
+        return any(pair.remote_addr == (address[0], address[1]) for pair in self._connection._check_list)
+
+    @staticmethod
+    def _guard(receive: Callable[[bytes, int], None]) -> Callable[[bytes, int], None]:
+        """aiortc ends a connection on an empty datagram and on one that is longer than its SRTP buffer."""
+
+        def receive_guarded(data: bytes, component: int) -> None:
+            if 0 < len(data) <= LARGEST_DATAGRAM:
+                receive(data, component)
+
+        return receive_guarded
+
+    async def _handle_rtcp(self, data: bytes) -> None:
+        self._on_rtcp(data)
+
+    async def _started(self, transceiver: RTCRtpTransceiver, parameters: RTCRtpSendParameters) -> None:
+        """aiortc calls it, in place of RTCRtpSender.send, once DTLS is connected."""
+        if any(track.mid == parameters.muxId for track in self._negotiated):
+            return
+        codec = parameters.codecs[0]
+        ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
+        self._negotiated.append(
+            Negotiated(
+                kind=transceiver.kind,
+                ssrc=cast(Any, transceiver.sender)._ssrc,
+                payload_type=int(codec.payloadType or 0),
+                rate=codec.clockRate,
+                cname=parameters.rtcp.cname or "",
+                mid=parameters.muxId,
+                mid_id=ids.get(_MID, 0),
+                abs_send_time_id=ids.get(_ABS_SEND_TIME, 0),
+            )
+        )
+        if len(self._negotiated) == len(self._kinds):
+            self._srtp = self._dtls._tx_srtp
+            self._on_ready(self._negotiated)
+
+    def _changed(self) -> None:
+        if self._pc.connectionState in ("failed", "closed"):
+            self._on_gone()
+
+    async def add_candidate(self, candidate: RTCIceCandidate, mid: str) -> None:
+        """Give aioice one more remote candidate (UDP, literal address)."""
+        candidate.sdpMid = mid
+        await self._pc.addIceCandidate(candidate)
+
+    def path(self) -> Send | None:
+        """What encrypts and sends one RTP packet to the browser now; None while there is no way to it.
+
+        To be asked for every frame: ICE may change its mind about the pair.
+        """
+        pair = self._connection._nominated.get(1)
+        if pair is self._pair:
+            return self._send
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self._send, self._pair = None, None, pair
+        if pair is not None and self._srtp is not None:
+            self._socket = pair.protocol.transport.get_extra_info("socket").dup()
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            self._address = pair.remote_addr
+            self._send = _sender(self._srtp._srtp[0], self._socket, pair.remote_addr)
+        return self._send
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send one compound RTCP packet; it is lost when the socket is full."""
+        if self.path() is not None and self._socket is not None:
+            with suppress(OSError):
+                self._socket.sendto(self._srtp.protect_rtcp(packet), self._address)
+
+    async def close(self) -> None:
+        """End the connection and its sockets. Idempotent."""
+        await self._pc.close()
+        self._srtp = self._pair = self._send = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

@@ -1,0 +1,43 @@
+"""What ui uses of streaming: the commands, by the bus. Safe from any thread. Imports no WebRTC."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from appliance import bus
+from appliance.messages import CloseSession, CloseViewers, PatchSession, Watch, Watching
+from appliance.settings import Settings
+
+SERVICE = "streaming"
+
+
+class StreamingClient:
+    """Every method raises appliance.bus.CommandRefused when the service says no (its `kind` says why) and
+    appliance.bus.BusError when it does not answer in time."""
+
+    def __init__(self, settings: Settings, *, timeout_s: float = 5.0) -> None:
+        self._folder = settings.bus
+        self._timeout_s = timeout_s
+
+    def watch(self, *, viewer: str, name: str, role: Literal["pupil", "teacher"], offer: str, peer: str) -> Watching:
+        """Open a session for an SDP offer. Refused `invalid` (the offer cannot be used), `unavailable`."""
+        reply = bus.call(self._folder, SERVICE, Watch(viewer, name, role, offer, peer), timeout_s=self._timeout_s)
+        if not isinstance(reply, Watching):
+            raise bus.BusError(f"unexpected reply {type(reply).__name__}")
+        return reply
+
+    def patch(self, session: str, *, viewer: str, etag: str, fragment: str, peer: str) -> None:
+        """Add trickled candidates. Refused `not_found`, `precondition` (entity tag), `invalid`, `conflict` (ICE
+        restart, which is not supported)."""
+        self._call(PatchSession(session, viewer, etag, fragment, peer))
+
+    def close(self, session: str, *, viewer: str) -> None:
+        """End a session. Refused `not_found` when it is unknown, another viewer's, or already ended."""
+        self._call(CloseSession(session, viewer))
+
+    def close_viewers(self) -> None:
+        """End every pupil's session. Idempotent."""
+        self._call(CloseViewers())
+
+    def _call(self, command: PatchSession | CloseSession | CloseViewers) -> None:
+        bus.call(self._folder, SERVICE, command, timeout_s=self._timeout_s)

@@ -1,0 +1,103 @@
+"""Answers the service's commands: Watch, PatchSession, CloseSession, CloseViewers. Belongs to the service's loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from appliance.bus import CommandRefused
+from appliance.messages import CloseSession, CloseViewers, Command, Done, PatchSession, Reply, Watch, Watching
+from appliance.settings import Settings
+from streaming import interfaces, offer
+from streaming.aiortc_private import NEGOTIATION_ERRORS
+from streaming.fanout import Fanout
+from streaming.metrics import Metrics
+from streaming.viewer import Viewer
+
+log = structlog.get_logger()
+
+MOST_SESSIONS = 500
+
+
+class Commands:
+    """`local_addresses` tells the machine's addresses per interface, anew for each viewer: cables come and go."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fanout: Fanout,
+        metrics: Metrics,
+        local_addresses: Callable[[], Mapping[str, list[str]]] = interfaces.addresses_by_interface,
+    ) -> None:
+        self._settings = settings
+        self._fanout = fanout
+        self._metrics = metrics
+        self._local_addresses = local_addresses
+
+    async def handle(self, command: Command) -> Reply:
+        """Carry out one command. Raises CommandRefused."""
+        if isinstance(command, Watch):
+            return await self._watch(command)
+        if isinstance(command, PatchSession):
+            return await self._patch(command)
+        if isinstance(command, CloseSession):
+            await self._fanout.remove(self._find(command.session, command.viewer))
+            return Done()
+        if isinstance(command, CloseViewers):
+            for viewer in list(self._fanout.viewers.values()):
+                if viewer.role == "pupil":
+                    self._fanout.remove(viewer)
+            return Done()
+        raise CommandRefused("invalid", f"streaming does not know the command {type(command).__name__}")
+
+    async def _watch(self, command: Watch) -> Watching:
+        try:
+            wanted = offer.read(command.offer, command.peer)
+        except offer.OfferError as error:
+            self._metrics.refused.inc()
+            raise CommandRefused("invalid", str(error)) from None
+        if len(self._fanout.viewers) >= MOST_SESSIONS:
+            raise CommandRefused("unavailable", f"the kit already serves {MOST_SESSIONS} viewers")
+        addresses = interfaces.choose(self._local_addresses(), self._settings.ice_interfaces, command.peer)
+        if not addresses:
+            raise CommandRefused("unavailable", "the kit has no network address for media (ice_interfaces)")
+        viewer = Viewer(
+            owner=command.viewer,
+            name=command.name,
+            role=command.role,
+            offer=wanted,
+            tracks=self._fanout.tracks,
+            on_ready=self._fanout.ready,
+            on_gone=self._fanout.remove,
+            on_keyframe=self._fanout.want_keyframe,
+        )
+        self._fanout.add(viewer, time.monotonic_ns())
+        try:
+            answer = await viewer.answer(addresses)
+        except NEGOTIATION_ERRORS as error:
+            self._fanout.remove(viewer)
+            self._metrics.refused.inc()
+            log.info("offer refused", error=type(error).__name__, detail=str(error))
+            raise CommandRefused("invalid", f"the offer cannot be answered ({type(error).__name__})") from None
+        return Watching(viewer.session, viewer.etag, answer)
+
+    async def _patch(self, command: PatchSession) -> Done:
+        viewer = self._find(command.session, command.viewer)
+        if command.etag not in (viewer.etag, "*"):
+            raise CommandRefused("precondition", "the entity tag is not this session's")
+        try:
+            fragment = offer.read_fragment(command.fragment, command.peer)
+        except offer.OfferError as error:
+            raise CommandRefused("invalid", str(error)) from None
+        if viewer.restarts_ice(fragment):
+            raise CommandRefused("conflict", "ICE restart is not supported; open a new session")
+        await viewer.trickle(fragment)
+        return Done()
+
+    def _find(self, session: str, owner: str) -> Viewer:
+        viewer = self._fanout.viewers.get(session)
+        if viewer is None or viewer.owner != owner:
+            raise CommandRefused("not_found", "there is no such session")
+        return viewer

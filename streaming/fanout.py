@@ -1,0 +1,188 @@
+"""The fan-out: every packet of the bus, cut once, to every viewer; and who watches. Belongs to the service's loop.
+
+Fan-out to one viewer never waits: a full socket costs that viewer the frames up to the next keyframe, nobody else
+anything. Between viewers the loop gets a turn every few milliseconds, so that joining is quick in a full room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from appliance.logs import OncePerSecond
+from appliance.messages import CAMERA_720P, MICROPHONE_OPUS, Packet, ViewersState
+from streaming import clock
+from streaming.lane import Lane
+from streaming.metrics import Metrics
+from streaming.track import Track
+from streaming.viewer import CONNECT_TIMEOUT_S, Viewer
+
+log = structlog.get_logger()
+
+TURN_NS = 4_000_000
+CLOSE_TIMEOUT_S = 3.0
+
+
+@dataclass
+class _Counted:
+    """What was already added to the counters of a lane."""
+
+    packets: int = 0
+    octets: int = 0
+    resent: int = 0
+
+
+class Fanout:
+    """Tracks and viewers. `ask_keyframe(track name)` and `announce(state)` must not wait."""
+
+    def __init__(
+        self, metrics: Metrics, ask_keyframe: Callable[[str], None], announce: Callable[[ViewersState], None]
+    ) -> None:
+        offset = clock.wall_offset_ns()
+        self.tracks = {
+            "video": Track(CAMERA_720P, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset),
+            "audio": Track(MICROPHONE_OPUS, kind="audio", rate=clock.AUDIO_RATE, wall_offset_ns=offset),
+        }
+        self.viewers: dict[str, Viewer] = {}
+        self._by_name = {track.name: track for track in self.tracks.values()}
+        self._metrics = metrics
+        self._ask, self._announce = ask_keyframe, announce
+        self._closing: set[asyncio.Task[None]] = set()
+        self._counted: dict[Lane, _Counted] = {}
+        self._dropped = OncePerSecond()
+        self._missing = OncePerSecond()
+        self._unreadable = OncePerSecond()
+
+    # --- media -------------------------------------------------------------------------------------------
+
+    async def publish(self, packet: Packet, now_ns: int) -> None:
+        """Send one packet of the bus to everybody. Packets of other tracks are ignored."""
+        track = self._by_name.get(packet.track)
+        if track is None:
+            return
+        before = track.lost
+        try:
+            frame, torn = track.accept(packet, now_ns)
+        except ValueError as error:
+            if count := self._unreadable.hit(now_ns / clock.NS):
+                log.warning("unreadable packet", track=track.name, error=str(error), count=count)
+            return
+        if torn:
+            self._torn(track, track.lost - before, now_ns)
+        if frame is None:
+            self.want_keyframe(track, now_ns)
+            return
+        turn_ns = now_ns
+        for viewer in list(self.viewers.values()):
+            if not viewer.connected or viewer.closed:
+                continue
+            if not viewer.send(track, frame):
+                self._metrics.viewer_drops.inc()
+                if count := self._dropped.hit(now_ns / clock.NS):
+                    log.warning("a viewer's socket is full", viewer=viewer.name, count=count)
+            if time.monotonic_ns() - turn_ns > TURN_NS:
+                await asyncio.sleep(0)
+                turn_ns = time.monotonic_ns()
+
+    def _torn(self, track: Track, lost: int, now_ns: int) -> None:
+        self._metrics.bus_drops.inc(lost)
+        if lost and (count := self._missing.hit(now_ns / clock.NS)):
+            log.warning("packets missing on the bus", track=track.name, lost=lost, count=count)
+        if track.kind == "video":
+            for viewer in self.viewers.values():
+                if (lane := viewer.lanes.get(track)) is not None:
+                    lane.waiting = True
+
+    def want_keyframe(self, track: Track, now_ns: int | None = None) -> None:
+        """A viewer of `track` needs a keyframe (PLI, FIR, a start, a gap); at most one request a second goes out."""
+        if track.kind == "video" and track.keyframes.want(time.monotonic_ns() if now_ns is None else now_ns):
+            self._request(track)
+
+    def _request(self, track: Track) -> None:
+        self._metrics.keyframe_requests.inc()
+        self._ask(track.name)
+
+    # --- viewers -----------------------------------------------------------------------------------------
+
+    def add(self, viewer: Viewer, now_ns: int) -> None:
+        """Take in a viewer whose answer is about to be sent."""
+        viewer.opened_ns = now_ns
+        self.viewers[viewer.session] = viewer
+        self._metrics.sessions.inc()
+
+    def ready(self, viewer: Viewer) -> None:
+        """ICE and DTLS are done: start the viewer's picture."""
+        now_ns = time.monotonic_ns()
+        for track in viewer.lanes:
+            if track.kind == "video":
+                frames, ask = track.start(now_ns)
+                viewer.start(track, frames)
+                if ask:
+                    self._request(track)
+        self.announce()
+
+    def remove(self, viewer: Viewer) -> asyncio.Task[None]:
+        """Forget a viewer and close it in the background. Idempotent."""
+        if self.viewers.pop(viewer.session, None) is not None:
+            self._count(viewer)
+            for lane in viewer.lanes.values():
+                self._counted.pop(lane, None)
+            if viewer.connected:
+                self.announce()
+        task = asyncio.ensure_future(self._close(viewer))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return task
+
+    async def _close(self, viewer: Viewer) -> None:
+        try:
+            await asyncio.wait_for(viewer.close(), CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            log.warning("a viewer's connection would not close", viewer=viewer.name)
+
+    async def close(self) -> None:
+        """End every session."""
+        for viewer in list(self.viewers.values()):
+            self.remove(viewer)
+        if self._closing:
+            await asyncio.wait(list(self._closing), timeout=CLOSE_TIMEOUT_S)
+
+    # --- once a second -----------------------------------------------------------------------------------
+
+    def tick(self, now_ns: int) -> None:
+        """Reports, waiting keyframe wishes, late handshakes, counters, and the event for everybody."""
+        for viewer in list(self.viewers.values()):
+            if viewer.connected and viewer.silent(now_ns):
+                log.info("a viewer fell silent", viewer=viewer.name)
+                self.remove(viewer)
+            elif viewer.connected:
+                viewer.report(now_ns)
+                self._count(viewer)
+            elif now_ns - viewer.opened_ns > CONNECT_TIMEOUT_S * clock.NS:
+                log.info("a viewer never connected", viewer=viewer.name)
+                self.remove(viewer)
+        for track in self.tracks.values():
+            if track.keyframes.due(now_ns):
+                self._request(track)
+        self._metrics.worst_loss.set(max((viewer.loss for viewer in self.viewers.values()), default=0.0))
+        self.announce()
+
+    def announce(self) -> None:
+        """Publish who is connected."""
+        connected = [viewer for viewer in self.viewers.values() if viewer.connected]
+        self._metrics.viewers.set(len(connected))
+        teachers = sum(viewer.role == "teacher" for viewer in connected)
+        names = sorted(viewer.name for viewer in connected if viewer.role == "pupil")
+        self._announce(ViewersState(len(connected) - teachers, teachers, names))
+
+    def _count(self, viewer: Viewer) -> None:
+        for lane in viewer.lanes.values():
+            done = self._counted.setdefault(lane, _Counted())
+            self._metrics.packets_sent.inc(lane.sent - done.packets)
+            self._metrics.bytes_sent.inc(lane.octets - done.octets)
+            self._metrics.packets_resent.inc(lane.resent - done.resent)
+            done.packets, done.octets, done.resent = lane.sent, lane.octets, lane.resent

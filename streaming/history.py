@@ -1,0 +1,79 @@
+"""What was sent lately, shared by all viewers of a track: it answers NACKs and starts latecomers.
+
+Pure. Payloads are numbered through (`Frame.first` is the number of a frame's first one); a viewer remembers only
+which of its sequence numbers stands for which payload.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass
+
+WINDOW_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One packet of the bus, cut into RTP payloads.
+
+    `number` counts frames, `first` is the running number of the first payload, `ticks` the RTP time before a
+    viewer's offset, `abs_send_time` what all viewers' header extension says (so a resent datagram is the same to the
+    last bit: SRTP with GCM must never encrypt two different packets under one sequence number).
+    """
+
+    number: int
+    first: int
+    ticks: int
+    abs_send_time: int
+    at_ns: int
+    keyframe: bool
+    payloads: list[bytes]
+    marker: bool
+
+
+class History:
+    """The frames of the last `window_ns` nanoseconds."""
+
+    def __init__(self, window_ns: int = WINDOW_NS) -> None:
+        self._window_ns = window_ns
+        self._frames: deque[Frame] = deque()
+        self._next_first = 0
+        self._next_number = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def add(
+        self, payloads: list[bytes], *, ticks: int, abs_send_time: int, at_ns: int, keyframe: bool, marker: bool
+    ) -> Frame:
+        """Number a frame, keep it, and forget those older than the window before `at_ns`."""
+        frame = Frame(self._next_number, self._next_first, ticks, abs_send_time, at_ns, keyframe, payloads, marker)
+        self._next_number += 1
+        self._next_first += len(payloads)
+        self._frames.append(frame)
+        while self._frames[0].at_ns < at_ns - self._window_ns:
+            self._frames.popleft()
+        return frame
+
+    def find(self, index: int) -> tuple[Frame, int] | None:
+        """The frame that holds payload number `index`, and where in it; None when it is gone or not yet sent."""
+        position = bisect_right(self._frames, index, key=lambda frame: frame.first) - 1
+        if position < 0:
+            return None
+        frame = self._frames[position]
+        offset = index - frame.first
+        return (frame, offset) if offset < len(frame.payloads) else None
+
+    def group_of_pictures(self) -> list[Frame]:
+        """The frames from the newest keyframe on; empty when the history holds none."""
+        result: list[Frame] = []
+        for frame in reversed(self._frames):
+            result.append(frame)
+            if frame.keyframe:
+                return result[::-1]
+        return []
+
+    def clear(self) -> None:
+        """Forget everything (nothing after a break refers to it); numbering goes on."""
+        self._frames.clear()

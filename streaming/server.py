@@ -1,0 +1,123 @@
+"""The service's asyncio shell: the bus's sockets around the fan-out and the commands.
+
+One loop, four tasks: media in, commands in (each answered by its own task, so that one slow offer blocks nobody),
+once a second, and the wait for the end. Any of them failing ends the process; it is started afresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+
+import msgspec
+import structlog
+import zmq.asyncio
+
+from appliance import bus
+from appliance.messages import CAMERA_720P, MICROPHONE_OPUS, Packet, Refused, Reply, RequestKeyframe
+from appliance.service import Service
+from streaming import interfaces
+from streaming.commands import Commands
+from streaming.fanout import Fanout
+from streaming.metrics import Metrics
+
+log = structlog.get_logger()
+
+MEDIA_QUEUE = 64  # packets: under a second of picture and sound
+KEYFRAME_TIMEOUT_S = 1.0
+TICK_S = 1.0
+
+
+class Server:
+    """The streaming service on one loop. `serve` returns when `service.stopping` is set, with everything closed."""
+
+    def __init__(
+        self,
+        service: Service,
+        local_addresses: Callable[[], Mapping[str, list[str]]] = interfaces.addresses_by_interface,
+    ) -> None:
+        self.service = service
+        metrics = Metrics(service.registry)
+        self.fanout = Fanout(metrics, self._ask_keyframe, service.publisher.send)
+        self.commands = Commands(service.settings, self.fanout, metrics, local_addresses)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Bind, call `ready`, and run."""
+        context = zmq.asyncio.Context()
+        folder = self.service.settings.bus
+        topics = [bus.media_topic(CAMERA_720P), bus.media_topic(MICROPHONE_OPUS)]
+        media = bus.subscribe(context, folder, ["capture"], topics, MEDIA_QUEUE)
+        requests = context.socket(zmq.ROUTER)
+        requests.set(zmq.LINGER, 100)
+        requests.bind(bus.address(folder, "streaming", "cmd"))
+        ready()
+        running = [
+            asyncio.ensure_future(run)
+            for run in (self._read_media(media), self._read_commands(requests), self._every_second(), self._stopped())
+        ]
+        done, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in [*pending, *self._tasks]:
+            task.cancel()
+        await asyncio.wait([*running, *self._tasks], timeout=TICK_S)
+        await self.fanout.close()
+        media.close(0)
+        requests.close()
+        context.term()
+        for task in done:
+            task.result()
+
+    async def _read_media(self, media: zmq.asyncio.Socket) -> None:
+        while True:
+            topic, body = await media.recv_multipart()
+            message = bus.decode(topic, body)
+            if isinstance(message, Packet):
+                await self.fanout.publish(message, time.monotonic_ns())
+
+    async def _read_commands(self, requests: zmq.asyncio.Socket) -> None:
+        while True:
+            frames = await requests.recv_multipart()
+            if len(frames) == 3:  # identity, delimiter, body: what a REQ socket sends
+                self._spawn(self._reply(requests, frames[0], frames[2]))
+
+    async def _reply(self, requests: zmq.asyncio.Socket, identity: bytes, body: bytes) -> None:
+        await requests.send_multipart((identity, b"", bus.encode_reply(await self._answer(body))))
+
+    async def _answer(self, body: bytes) -> Reply:
+        try:
+            return await self.commands.handle(bus.decode_command(body))
+        except msgspec.DecodeError as error:
+            return Refused("invalid", str(error))
+        except bus.CommandRefused as error:
+            return bus.refusal(error)
+        except Exception as error:  # the root of one command's task: the caller is told, the service lives on
+            log.exception("command failed")
+            return bus.refusal(error)
+
+    def _ask_keyframe(self, track: str) -> None:
+        self._spawn(self._request_keyframe(track))
+
+    async def _request_keyframe(self, track: str) -> None:
+        folder = self.service.settings.bus
+        try:
+            await asyncio.to_thread(bus.call, folder, "capture", RequestKeyframe(track), timeout_s=KEYFRAME_TIMEOUT_S)
+        except (bus.BusError, bus.CommandRefused) as error:
+            log.info("no keyframe", track=track, error=str(error))
+
+    def _spawn(self, run: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(run)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _every_second(self) -> None:
+        while True:
+            self.fanout.tick(time.monotonic_ns())
+            await asyncio.sleep(TICK_S)
+
+    async def _stopped(self) -> None:
+        """Wait for a flag that signal handlers and other threads set."""
+        stopping: threading.Event = self.service.stopping
+        while not stopping.is_set():
+            await asyncio.sleep(0.1)

@@ -1,0 +1,74 @@
+"""One track of the bus on its way to all its viewers: gaps, payloads, history, keyframe wishes.
+
+Pure: packets and times in, frames out. The fan-out's loop sends what comes from here.
+"""
+
+from __future__ import annotations
+
+from appliance.messages import Packet
+from streaming import clock, rtp_h264
+from streaming.history import Frame, History
+from streaming.keyframes import KeyframeRequests
+from streaming.lane import Lane
+
+# A burst of this much past costs a weak line less than the wait for the next keyframe.
+CATCH_UP_NS = 400_000_000
+
+
+class Track:
+    """State of one track; `lanes` are its viewers' ends."""
+
+    def __init__(self, name: str, *, kind: str, rate: int, wall_offset_ns: int) -> None:
+        self.name = name
+        self.kind = kind
+        self.rate = rate
+        self.history = History()
+        self.keyframes = KeyframeRequests()
+        self.lost = 0
+        self._wall_offset_ns = wall_offset_ns
+        self._epoch: int | None = None
+        self._seq = 0
+        self._broken = True
+
+    def accept(self, packet: Packet, now_ns: int) -> tuple[Frame | None, bool]:
+        """Take a packet of the bus. Returns the frame to send (None while a keyframe is awaited) and whether
+        something was missing before it, so that every lane of a video track must wait for a keyframe.
+
+        Raises ValueError when the packet's data is not what its codec says.
+        """
+        torn = self._epoch is not None and (packet.epoch != self._epoch or packet.seq != self._seq + 1)
+        if torn:
+            if packet.epoch == self._epoch:
+                self.lost += max(0, packet.seq - self._seq - 1)
+            self._broken = True
+        self._epoch, self._seq = packet.epoch, packet.seq
+        video = self.kind == "video"
+        if video and self._broken and not packet.keyframe:
+            return None, torn
+        payloads = rtp_h264.payloads(packet.data) if video else [packet.data]
+        self._broken = False
+        if packet.keyframe:
+            self.keyframes.arrived()
+        frame = self.history.add(
+            payloads,
+            ticks=clock.ticks(packet.pts_ns, self.rate),
+            abs_send_time=clock.abs_send_time(clock.ntp(now_ns, self._wall_offset_ns)),
+            at_ns=now_ns,
+            keyframe=packet.keyframe or not video,
+            marker=video,
+        )
+        return frame, torn
+
+    def start(self, now_ns: int) -> tuple[list[Frame], bool]:
+        """How a new viewer of a video track starts: the frames to begin with (none: it waits for the next keyframe),
+        and whether to ask capture for a keyframe now."""
+        recent = [] if self._broken else self.history.group_of_pictures()
+        if recent and now_ns - recent[0].at_ns <= CATCH_UP_NS:
+            return recent, False
+        if self.keyframes.want(now_ns):
+            return [], True
+        return recent, False
+
+    def report_time(self, lane: Lane, now_ns: int) -> tuple[int, int]:
+        """NTP time and RTP ticks of `now_ns` on the lane: the pair of its sender reports (RFC 3550 section 6.4.1)."""
+        return clock.ntp(now_ns, self._wall_offset_ns), clock.ticks(now_ns, self.rate) + lane.ticks_offset

@@ -1,0 +1,160 @@
+"""CPU of fan-out: what one delivered RTP packet costs the sending process, for Préau and for stock aiortc.
+
+    python -m tests.bench.fanout [--viewers 1 10 30 100] [--seconds 6]
+
+Both send the same 720p30 picture and the same sound from the same bus, one after the other in one run, to
+receivers in another process; as root across two network namespaces, else over lo. CPU is the sending process's own
+time (all threads, user and system). Ends with one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.messages import Packet
+from appliance.settings import Settings
+from tests.bench.network import TwoHosts
+from tests.streaming.material import Capture, audio_packets, video_packets
+
+SENDERS = {"préau": "streaming", "aiortc": "tests.bench.fanout_stock"}
+SETTLE_S = 1.5
+START_TIMEOUT_S = 15.0
+
+
+@dataclass
+class Row:
+    sender: str
+    viewers: int
+    packets_per_s: float
+    core: float
+    us_per_packet: float
+    rss_mib: float
+
+
+def cpu_s(pid: int) -> float:
+    """Time the process's threads spent on a processor (proc(5), schedstat: nanoseconds)."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def rss_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Receivers:
+    """The receiving process, spoken to by lines."""
+
+    def __init__(self, hosts: TwoHosts, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [*hosts.right, sys.executable, "-m", "tests.bench.fanout_receiver", hosts.right_address],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+
+    def ask(self, line: str) -> int:
+        """Send one command; returns the datagrams counted so far."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def measure(
+    name: str, hosts: TwoHosts, media: tuple[list[Packet], list[Packet]], options: argparse.Namespace
+) -> list[Row]:
+    """All numbers of viewers for one sender, each viewer joining those before."""
+    with tempfile.TemporaryDirectory(prefix="preau-bench-") as folder:
+        settings = Settings(data_dir=Path(folder))
+        environment = {
+            **os.environ,
+            "PREAU_DATA_DIR": folder,
+            "PREAU_ICE_INTERFACES": hosts.interface,
+            "PREAU_LOG_LEVEL": "error",
+        }
+        capture = Capture(settings, *media)
+        sender = subprocess.Popen([*hosts.left, sys.executable, "-m", SENDERS[name]], env=environment)
+        receivers = Receivers(hosts, environment)
+        capture.start()
+        try:
+            command = settings.bus / "streaming.cmd"
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not command.exists():
+                if time.monotonic() > deadline or sender.poll() is not None:
+                    raise RuntimeError(f"{name} did not start")
+                time.sleep(0.05)
+            rows = []
+            for viewers in options.viewers:
+                rows.append(_step(name, viewers, sender.pid, receivers, options.seconds))
+                if sender.poll() is not None:
+                    raise RuntimeError(f"{name} ended by itself, with {sender.returncode}")
+            return rows
+        finally:
+            receivers.stop()
+            sender.kill()
+            sender.wait()
+            capture.stop()
+
+
+def _step(name: str, viewers: int, pid: int, receivers: Receivers, seconds: float) -> Row:
+    receivers.ask(f"open {viewers}")
+    time.sleep(SETTLE_S)
+    begun, used, counted = time.monotonic(), cpu_s(pid), receivers.ask("count")
+    time.sleep(seconds)
+    counted = receivers.ask("count") - counted
+    used, took = cpu_s(pid) - used, time.monotonic() - begun
+    row = Row(name, viewers, counted / took, used / took, used / max(1, counted) * 1e6, rss_mib(pid))
+    sys.stdout.write(
+        f"{row.sender:8} {row.viewers:8} {row.packets_per_s:11.0f} {row.core:7.3f} "
+        f"{row.us_per_packet:10.2f} {row.rss_mib:8.1f}\n"
+    )
+    sys.stdout.flush()
+    return row
+
+
+def figures(rows: list[Row]) -> dict[str, float]:
+    """The keys of the last line; those whose number of viewers was not measured are left out."""
+    own = {row.viewers: row for row in rows if row.sender == "préau"}
+    stock = {row.viewers: row for row in rows if row.sender == "aiortc"}
+    result: dict[str, float] = {}
+    for viewers, row in own.items():
+        result[f"us_per_packet_{viewers}"] = round(row.us_per_packet, 2)
+        result[f"ratio_to_aiortc_{viewers}"] = round(row.us_per_packet / stock[viewers].us_per_packet, 3)
+    least, most = min(own), max(own)
+    if most > least:
+        result["mib_per_viewer"] = round((own[most].rss_mib - own[least].rss_mib) / (most - least), 3)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="CPU per delivered RTP packet.")
+    parser.add_argument("--viewers", type=int, nargs="+", default=[1, 10, 30, 100])
+    parser.add_argument("--seconds", type=float, default=6.0)
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leave no process and no namespace behind
+    media = (video_packets(150, width=1280, height=720, bitrate=1_500_000), audio_packets(200))
+    rows: list[Row] = []
+    with TwoHosts() as hosts:
+        where = "across two network namespaces (veth)" if hosts.separate else "over lo"
+        sys.stdout.write(f"720p30 H.264 + Opus {where}, {options.seconds:g} s a line\n")
+        sys.stdout.write("sender    viewers   packets/s   cores  us/packet  MiB RSS\n")
+        for name in SENDERS:
+            rows += measure(name, hosts, media, options)
+    sys.stdout.write(json.dumps({"bench": "fanout", "figures": figures(rows)}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

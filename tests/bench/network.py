@@ -1,0 +1,57 @@
+"""Two network namespaces joined by a veth pair, for benches that run as root; lo otherwise."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from types import TracebackType
+
+
+class TwoHosts:
+    """A context manager. `left` and `right` are command prefixes that run a program on either host.
+
+    `interface` is the left host's interface, `right_address` the right host's address. Without root both hosts are
+    this one and everything stays on lo.
+    """
+
+    def __init__(self) -> None:
+        self.separate = os.geteuid() == 0
+        tag = f"preau{os.getpid()}"
+        self._names = (f"{tag}l", f"{tag}r")
+        self.interface = "veth0" if self.separate else "lo"
+        self.right_address = "10.213.0.2" if self.separate else "127.0.0.1"
+        self.left = ["ip", "netns", "exec", self._names[0]] if self.separate else []
+        self.right = ["ip", "netns", "exec", self._names[1]] if self.separate else []
+
+    def __enter__(self) -> TwoHosts:
+        if self.separate:
+            try:
+                self._build()
+            except subprocess.CalledProcessError:
+                self._remove()
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.separate:
+            self._remove()
+
+    def _build(self) -> None:
+        left, right = self._names
+        for name in self._names:
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        _ip("-n", left, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", right)
+        for name, address in zip(self._names, ("10.213.0.1/24", "10.213.0.2/24"), strict=True):
+            _ip("-n", name, "address", "add", address, "dev", "veth0")
+            _ip("-n", name, "link", "set", "veth0", "up")
+
+    def _remove(self) -> None:
+        for name in self._names:
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)

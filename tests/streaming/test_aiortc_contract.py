@@ -1,0 +1,105 @@
+"""What streaming.aiortc_private takes for granted in aiortc, aioice and pylibsrtp. A failure here after an update
+says which of their private parts changed: read the release, adapt aiortc_private, then this file."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+import aioice
+import pytest
+from aioice.ice import CandidatePair, Connection, StunProtocol
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from pylibsrtp import Policy, Session
+from pylibsrtp._binding import ffi, lib
+
+from streaming.aiortc_private import preferences
+
+
+def source(thing: Any) -> str:
+    return inspect.getsource(thing)
+
+
+def test_the_preferred_codecs_exist() -> None:
+    assert [codec.parameters["profile-level-id"] for codec in preferences("video")] == ["42e01f", "42001f"]
+    assert {codec.parameters["packetization-mode"] for codec in preferences("video")} == {"1"}
+    assert [codec.mimeType for codec in preferences("audio")] == ["audio/opus"]
+
+
+def test_gathering_is_skipped_once_it_is_marked_as_started() -> None:
+    async def scenario() -> None:
+        connection: Any = Connection(ice_controlling=False)
+        connection._local_candidates_start = True
+        connection._local_candidates += await connection.get_component_candidates(1, ["127.0.0.1"])
+        connection._local_candidates_end = True
+        await connection.gather_candidates()
+        assert [candidate.host for candidate in connection.local_candidates] == ["127.0.0.1"]
+        (protocol,) = connection._protocols
+        assert protocol.transport.get_extra_info("socket").getsockname()[0] == "127.0.0.1"
+        assert connection._nominated == {}
+        assert connection._check_list == []
+        await connection.close()
+
+    asyncio.run(scenario())
+
+
+def test_datagrams_pass_through_what_is_hidden() -> None:
+    assert "self.receiver.data_received(" in source(StunProtocol.datagram_received)
+    assert list(inspect.signature(Connection.data_received).parameters) == ["self", "data", "component"]
+    assert "self._handle_rtcp_data(" in source(RTCDtlsTransport._recv_next)
+    assert "def remote_addr" in source(CandidatePair)
+    assert "self._nominated.get(component)" in source(aioice.Connection.sendto)
+
+
+def test_a_sender_is_started_by_its_send_method_only() -> None:
+    connected = source(RTCPeerConnection._RTCPeerConnection__connect)  # type: ignore[attr-defined]
+    assert "transceiver.sender.send(" in connected
+    assert "if self.__started:" in source(RTCRtpSender.stop)
+
+
+def test_negotiation_leaves_what_we_take() -> None:
+    async def scenario() -> None:
+        offering = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        answering = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        for kind in ("video", "audio"):
+            offering.addTransceiver(kind, direction="recvonly")
+            answering.addTransceiver(kind, direction="sendonly").setCodecPreferences(preferences(kind))
+        offer = await offering.createOffer()
+        await answering.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        answer = await answering.createAnswer()
+        video, audio = answering.getTransceivers()
+        assert isinstance(video.sender._ssrc, int)
+        assert video.sender.transport is audio.sender.transport
+        assert video.sender._stream_id == audio.sender._stream_id
+        transport: Any = video.sender.transport
+        assert isinstance(transport.transport._connection, Connection)
+        assert transport._tx_srtp is None
+        assert "rtx" not in answer.sdp
+        assert "VP8" not in answer.sdp
+        assert answer.sdp.count("a=sendonly") == 2
+        assert answer.sdp.count("a=setup:active") == 2
+        for pc in (offering, answering):
+            await pc.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("profile", [Policy.SRTP_PROFILE_AES128_CM_SHA1_80, Policy.SRTP_PROFILE_AEAD_AES_128_GCM])
+def test_protecting_in_place_equals_the_public_way(profile: int) -> None:
+    def session(kind: int) -> Any:
+        policy = Policy(key=bytes(range(30)), ssrc_type=kind, srtp_profile=profile)
+        policy.allow_repeat_tx = True
+        return Session(policy)
+
+    packet = b"\x80\x60\x12\x34" + bytes(8) + b"payload"
+    room, length = ffi.new("char[]", 2048), ffi.new("int *")
+    ffi.buffer(room)[0 : len(packet)] = packet
+    length[0] = len(packet)
+    ours = session(Policy.SSRC_ANY_OUTBOUND)
+    assert lib.srtp_protect(ours._srtp[0], room, length) == 0
+    protected = bytes(ffi.buffer(room)[0 : length[0]])
+    assert protected == session(Policy.SSRC_ANY_OUTBOUND).protect(packet)
+    assert ours.protect(packet) == protected
+    assert session(Policy.SSRC_ANY_INBOUND).unprotect(protected) == packet

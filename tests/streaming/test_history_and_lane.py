@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
+from aiortc.rtp import HeaderExtensionsMap, RtpPacket
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.history import Frame, History
+from streaming.lane import MAX_RESENDS, Lane, Negotiated
+
+SECOND = 1_000_000_000
+MID, ABS = "urn:ietf:params:rtp-hdrext:sdes:mid", "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+
+
+def add(history: History, number: int, *, size: int = 3, keyframe: bool = False) -> Frame:
+    return history.add(
+        [bytes([number % 256, part]) for part in range(size)],
+        ticks=3000 * number, abs_send_time=number, at_ns=number * SECOND // 30, keyframe=keyframe, marker=True,
+    )  # fmt: skip
+
+
+def lane(kind: str = "video", first_seq: int = 65530, mid_id: int = 4, abs_id: int = 3) -> Lane:
+    return Lane(
+        Negotiated(kind, 0xABCD, 102, 90_000, "cname", "0", mid_id, abs_id), first_seq=first_seq, ticks_offset=2**32 - 5
+    )
+
+
+def collect(into: list[bytes], room: int = 10**6) -> Callable[[bytes], bool]:
+    def send(packet: bytes) -> bool:
+        if len(into) >= room:
+            return False
+        into.append(packet)
+        return True
+
+    return send
+
+
+def parse(packet: bytes, mid_id: int = 4, abs_id: int = 3) -> RtpPacket:
+    known = HeaderExtensionsMap()
+    extensions = [RTCRtpHeaderExtensionParameters(id=key, uri=uri) for key, uri in ((mid_id, MID), (abs_id, ABS))]
+    known.configure(RTCRtpParameters(headerExtensions=extensions))
+    return RtpPacket.parse(packet, known)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=300))
+def test_the_history_finds_what_it_holds_and_nothing_else(sizes: list[int]) -> None:
+    history = History()
+    frames = [add(history, number, size=size) for number, size in enumerate(sizes)]
+    oldest = frames[-1].at_ns - 2 * SECOND
+    for frame in frames:
+        for offset in range(len(frame.payloads)):
+            expected = (frame, offset) if frame.at_ns >= oldest else None
+            assert history.find(frame.first + offset) == expected
+    assert history.find(frames[-1].first + len(frames[-1].payloads)) is None
+    assert history.find(-1) is None
+
+
+def test_the_group_of_pictures_begins_at_the_newest_keyframe() -> None:
+    history = History()
+    assert history.group_of_pictures() == []
+    for number in range(20):
+        add(history, number, keyframe=number in (3, 12))
+    assert [frame.number for frame in history.group_of_pictures()] == list(range(12, 20))
+
+
+def test_packets_parse_elsewhere_and_count_on() -> None:
+    history, out, viewer = History(), list[bytes](), lane()
+    for number in range(4):
+        assert viewer.send(add(history, number, keyframe=number == 1), collect(out))
+    packets = [parse(packet) for packet in out]
+    assert [packet.sequence_number for packet in packets] == [(65530 + n) % 65536 for n in range(9)]
+    assert [packet.timestamp for packet in packets[::3]] == [2995, 5995, 8995]
+    assert [packet.marker for packet in packets[:3]] == [0, 0, 1]
+    assert {(packet.ssrc, packet.payload_type, packet.extensions.mid) for packet in packets} == {(0xABCD, 102, "0")}
+    assert packets[0].extensions.abs_send_time == 1
+    assert packets[0].payload == b"\x01\x00"
+    assert (viewer.sent, viewer.octets) == (9, 18)
+
+
+@pytest.mark.parametrize(("mid_id", "abs_id"), [(0, 0), (4, 0), (0, 3), (15, 20)])
+def test_extensions_that_were_not_negotiated_are_absent(mid_id: int, abs_id: int) -> None:
+    out: list[bytes] = []
+    lane(mid_id=mid_id, abs_id=abs_id).send(add(History(), 1, keyframe=True), collect(out))
+    packet = parse(out[0])
+    assert packet.extensions.mid == ("0" if mid_id == 4 else None)
+    assert packet.extensions.abs_send_time == (1 if abs_id == 3 else None)
+    assert packet.payload == b"\x01\x00"
+
+
+def test_a_full_socket_costs_the_frames_to_the_next_keyframe() -> None:
+    history, out, viewer = History(), list[bytes](), lane()
+    viewer.send(add(history, 0, keyframe=True), collect(out))
+    assert not viewer.send(add(history, 1), collect(out, room=4))
+    assert viewer.send(add(history, 2), collect(out))
+    assert len(out) == 4
+    viewer.send(add(history, 3, keyframe=True), collect(out))
+    packets = [parse(packet) for packet in out]
+    assert [packet.payload[0] for packet in packets] == [0, 0, 0, 1, 3, 3, 3]
+    assert [(packet.sequence_number - 65530) % 65536 for packet in packets] == list(range(7))
+    for packet, sent in zip(packets, out, strict=True):
+        assert viewer.resend(packet.sequence_number, history) == sent
+
+
+def test_catching_up_ends_at_the_present() -> None:
+    history, out, viewer = History(), list[bytes](), lane()
+    frames = [add(history, number, size=1, keyframe=number == 0) for number in range(5)]
+    viewer.catch_up(frames, collect(out))
+    viewer.send(add(history, 5, size=1), collect(out))
+    assert [parse(packet).timestamp - 12_000 + 5 for packet in out] == [-360, -270, -180, -90, 0, 3000]
+    assert [viewer.resend(parse(packet).sequence_number, history) for packet in out] == out
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.booleans(), st.integers(0, 8)), min_size=1, max_size=50))
+def test_resent_packets_are_the_same_to_the_last_bit(frames: list[tuple[int, bool, int]]) -> None:
+    history, out, viewer = History(), list[bytes](), lane()
+    for number, (size, keyframe, room) in enumerate(frames):
+        viewer.send(add(history, number, size=size, keyframe=keyframe or number == 0), collect(out, len(out) + room))
+    assert len(out) == viewer.sent
+    for packet in out:
+        assert viewer.resend(parse(packet).sequence_number, history) in (packet, None)
+    for packet in out[-20:]:
+        seq = parse(packet).sequence_number
+        assert viewer.resend((seq + len(out) + 1) & 0xFFFF, history) != packet
+
+
+def test_a_packet_is_resent_three_times_at_most() -> None:
+    history, out, viewer = History(), list[bytes](), lane()
+    viewer.send(add(history, 0, keyframe=True), collect(out))
+    assert [viewer.resend(65531, history) for _ in range(MAX_RESENDS + 1)] == [out[1]] * MAX_RESENDS + [None]
+    assert viewer.resend(65529, history) is None
+    assert viewer.resend(65533, history) is None
+
+
+def test_sound_does_not_wait_for_keyframes() -> None:
+    out: list[bytes] = []
+    viewer = lane("audio")
+    viewer.send(add(History(), 0), collect(out, room=1))
+    assert viewer.send(add(History(), 1), collect(out))
+    assert len(out) == 4
