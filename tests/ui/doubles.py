@@ -1,0 +1,136 @@
+"""Small real stand-ins for the two services: lessons in memory and on disk, WHEP sessions in a dictionary."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from appliance.bus import BusError, CommandRefused
+from appliance.messages import Done, Lesson, Watching
+
+STARTED_AT = 1_795_420_800.0
+PART = bytes(range(256)) * 40
+ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
+
+Listed = list[Lesson]
+
+
+class Bytes:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def length(self) -> int:
+        return len(self._data)
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        for at in range(start, stop, 1000):
+            yield self._data[at : min(stop, at + 1000)]
+
+
+class MemoryLessons:
+    """`silent` makes it a service that does not answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.known: dict[str, Lesson] = {}
+        self.silent = False
+        (folder / "part-0001.mp4").write_bytes(PART)
+
+    def add(self, title: str, state: Literal["live", "ended", "interrupted"], *, thumbnail: bool = False) -> Lesson:
+        number = len(self.known) + 1
+        id = f"20261123-0815{number:02d}-4f2a"
+        lesson = Lesson(id, "123456", title, state, STARTED_AT + number, 3725.0, 734_000_000, 1, 0, thumbnail)
+        self.known[id] = lesson
+        return lesson
+
+    def start(self, title: str, code: str) -> Lesson:
+        self._answering()
+        if any(lesson.state == "live" for lesson in self.known.values()):
+            raise CommandRefused("conflict", "a lesson is live")
+        return self.add(title, "live")
+
+    def stop(self, id: str) -> Lesson:
+        lesson = self.get(id)
+        ended = Lesson(id, lesson.code, lesson.title, "ended", lesson.started_at, 12.5, 1000, 1, 0, False)
+        self.known[id] = ended
+        return ended
+
+    def get(self, id: str) -> Lesson:
+        self._answering()
+        if id not in self.known:
+            raise CommandRefused("not_found", f"there is no lesson {id}")
+        return self.known[id]
+
+    def list(self) -> Listed:
+        self._answering()
+        return sorted(self.known.values(), key=lambda lesson: lesson.id, reverse=True)
+
+    def delete(self, id: str) -> None:
+        if self.get(id).state == "live":
+            raise CommandRefused("conflict", "the lesson is live")
+        del self.known[id]
+
+    def playlist(self, id: str) -> str:
+        self._there(id)
+        return "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
+
+    def part_path(self, id: str, name: str) -> Path:
+        self._there(id)
+        if name != "part-0001.mp4":
+            raise LookupError(name)
+        return self.folder / name
+
+    def thumbnail_path(self, id: str) -> Path:
+        self._there(id)
+        return self.folder / "thumbnail.jpg"
+
+    def download(self, id: str) -> Bytes:
+        self._there(id)
+        return Bytes(PART)
+
+    def _there(self, id: str) -> None:
+        if id not in self.known:
+            raise LookupError(id)
+
+    def _answering(self) -> None:
+        if self.silent:
+            raise BusError("the lessons service did not answer within 5 s")
+
+
+class MemoryStreaming:
+    """Remembers who watches; an offer that is not SDP is refused as the real service refuses it."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, str] = {}
+        self.peers: list[str] = []
+        self.closed_pupils = threading.Event()
+
+    def watch(self, *, viewer: str, name: str, role: Literal["pupil", "teacher"], offer: str, peer: str) -> Watching:
+        if not offer.startswith("v=0"):
+            raise CommandRefused("invalid", "the offer cannot be used")
+        session = f"s{len(self.sessions) + 1}"
+        self.sessions[session] = viewer
+        self.peers.append(peer)
+        return Watching(session, "e1", ANSWER)
+
+    def patch(self, session: str, *, viewer: str, etag: str, fragment: str, peer: str) -> Watching | Done | None:
+        self._owned(session, viewer)
+        if etag == "*":
+            return Watching(session, "e2", "a=ice-ufrag:abcd\r\n")
+        if etag != "e1":
+            raise CommandRefused("precondition", "the entity tag is out of date")
+        return Done()
+
+    def close(self, session: str, *, viewer: str) -> None:
+        self._owned(session, viewer)
+        del self.sessions[session]
+
+    def close_viewers(self) -> None:
+        self.closed_pupils.set()
+
+    def _owned(self, session: str, viewer: str) -> None:
+        if self.sessions.get(session) != viewer:
+            raise CommandRefused("not_found", "there is no such session")

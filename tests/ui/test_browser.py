@@ -1,0 +1,201 @@
+"""The pages in Chromium: accessible by axe-core's rules, without a console error, and usable.
+
+Served on 127.0.0.1 by werkzeug's threaded server, with doubles for the services.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from appliance.messages import LessonState, ViewersState
+from tests.ui.conftest import CODE, PIN, Kit, make_kit, report_all
+
+AXE = Path(__file__).with_name("vendor") / "axe-core/axe.min.js"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+]
+SIZES = {"desktop": (1280, 800), "tablet": (800, 1200)}
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
+    kit = make_kit(tmp_path_factory.mktemp("kit"))
+    kit.lessons.add("Les fractions", "ended", thumbnail=True)
+    kit.lessons.add("Le cycle de l'eau : évaporation, condensation, précipitations", "interrupted")
+    Image.new("RGB", (320, 180), "#406a8a").save(kit.lessons.folder / "thumbnail.jpg")
+    return kit
+
+
+@pytest.fixture(scope="module")
+def address(kit: Kit) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, kit.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
+    context = browser.new_context(locale="fr-FR", base_url=address, bypass_csp=False)
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+def sign_in(context: BrowserContext, role: str) -> None:
+    if role == "teacher":
+        assert context.request.post("/api/v1/session", data={"pin": PIN}).ok
+    elif role == "pupil":
+        assert context.request.post("/api/v1/join", data={"code": CODE, "name": "Léa"}).ok
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong; it is put in by the debugger, past the page's own policy."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    # media-chrome gives its clock and its rate names of their own instead of the figures they show.
+    found: dict[str, Any] = page.evaluate(
+        "() => axe.run({exclude: ['media-time-display', 'media-playback-rate-button']}, {resultTypes: ['violations']})"
+    )
+    return [
+        f"{violation['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+PAGES = [
+    ("", "/"),
+    ("", "/teacher"),
+    ("teacher", "/teacher"),
+    ("teacher", "/lessons"),
+    ("pupil", "/lessons/20261123-081501-4f2a"),
+    ("", "/status"),
+    ("", "/nowhere"),
+]
+
+
+@pytest.mark.parametrize(("role", "path"), PAGES)
+def test_a_page_is_accessible_and_quiet(kit: Kit, context: BrowserContext, role: str, path: str) -> None:
+    report_all(kit.state)
+    sign_in(context, role)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if "Content Security" in said.text else None)
+    page.goto(path)
+    if path.startswith("/lessons/"):
+        page.wait_for_selector("body[data-state=ready]")
+    for name, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+    assert violations(page) == []
+    assert errors == []
+
+
+def test_a_pupil_joins_waits_and_hears_the_end(kit: Kit, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(f"/join/{CODE}")
+    page.fill("#name", "Léa")
+    page.press("#name", "Enter")
+    page.wait_for_selector("body[data-state=waiting]")
+    expect(page.locator("#state")).to_have_text("Le cours n’a pas encore commencé. Il apparaîtra ici tout seul.")
+    assert violations(page) == []
+    live = LessonState("20261123-081501-4f2a", CODE, "Les fractions", "live", 1000.0, 0.0, 0)
+    kit.state.note(live)
+    expect(page.locator("#lesson-title")).to_have_text("Les fractions")
+    kit.state.note(ViewersState(5, 0, []))
+    expect(page.locator("#count")).to_have_text("5 élèves connectés")
+    kit.state.note(LessonState(live.id, CODE, live.title, "ended", 1000.0, 5.0, 0))
+    page.wait_for_selector("body[data-state=ended]")
+    expect(page.locator("#replay")).to_have_attribute("href", f"/lessons/{live.id}")
+    assert violations(page) == []
+    page.reload()
+    page.wait_for_selector("body[data-state=waiting]")
+
+
+def test_a_wrong_code_is_told(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/join/000000")
+    page.fill("#name", "Léa")
+    page.click("#join-button")
+    expect(page.locator("#join-error")).to_contain_text("Aucun cours")
+    assert page.get_attribute("body", "data-state") == "join"
+
+
+def test_the_recordings_ask_for_the_code_first(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/lessons")
+    page.fill("#code", CODE)
+    page.fill("#name", "Léa")
+    page.click("#join-button")
+    page.wait_for_url("**/lessons")
+    expect(page.get_by_role("heading", name="Les fractions")).to_be_visible()
+
+
+def test_the_teacher_starts_and_stops_by_keyboard(kit: Kit, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/teacher")
+    page.fill("#pin", PIN)
+    page.press("#pin", "Enter")
+    page.wait_for_selector("body[data-state=ready]")
+    page.focus("#start")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("body[data-state=live]")
+    expect(page.locator("#elapsed")).to_be_visible()
+    expect(page.locator("#stop")).to_be_focused()
+    assert violations(page) == []
+    page.keyboard.press("Enter")
+    expect(page.locator("#confirm-no")).to_be_focused()
+    assert violations(page) == []
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("body[data-state=ready]")
+    assert kit.streaming.closed_pupils.wait(5)
+
+
+def test_the_pure_parts_of_the_whep_client(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/")
+    result = page.evaluate(
+        """async () => {
+          const src = document.querySelector('script[type=module]').src;
+          const { backoff, h264First, FreezeWatch } = await import(src.replace('join.js', 'whep.js'));
+          const watch = new FreezeWatch(0);
+          return {
+            waits: [0, 1, 2, 3, 4, 9].map(backoff),
+            codecs: h264First(['VP8', 'H264', 'AV1'].map((name) => ({ mimeType: `video/${name}` })))
+              .map((codec) => codec.mimeType),
+            frozen: [[0, 4999], [0, 5001], [1, 5002], [1, 6500], [1, 6503], [2, 6504]].map(([n, t]) => watch.see(n, t)),
+          };
+        }"""
+    )
+    assert result["waits"] == [200, 400, 800, 1600, 2000, 2000]
+    assert result["codecs"] == ["video/H264", "video/VP8", "video/AV1"]
+    assert result["frozen"] == [False, True, False, False, True, False]

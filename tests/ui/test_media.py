@@ -1,0 +1,86 @@
+"""Recordings over HTTP: ranges, names, who may."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.conftest import Kit
+from tests.ui.doubles import PART
+from ui.media import attachment
+from ui.views import file_name
+
+SIZE = len(PART)
+
+
+@pytest.mark.parametrize("file", ["part-0001.mp4", "lesson.mp4"])
+@pytest.mark.parametrize(
+    ("asked", "status", "start", "stop"),
+    [
+        (None, 200, 0, SIZE),
+        ("bytes=0-0", 206, 0, 1),
+        ("bytes=100-2999", 206, 100, 3000),
+        ("bytes=10000-", 206, 10_000, SIZE),
+        ("bytes=-5", 206, SIZE - 5, SIZE),
+        ("bytes=-999999", 206, 0, SIZE),
+        ("bytes=0-999999", 206, 0, SIZE),
+        ("bytes=999999-", 416, 0, 0),
+        ("bytes=5-2", 200, 0, SIZE),
+        ("lines=1-2", 200, 0, SIZE),
+    ],
+)
+def test_ranges(kit: Kit, file: str, asked: str | None, status: int, start: int, stop: int) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    headers = {**kit.pupil(), **({"Range": asked} if asked else {})}
+    response = kit.client().get(f"/lessons/{id}/{file}", headers=headers)
+    if status == 416:
+        assert response.status_code == 416 and response.headers["Content-Range"] == f"bytes */{SIZE}"
+    else:
+        assert response.status_code == status and response.data == PART[start:stop]
+        assert int(response.headers["Content-Length"]) == stop - start
+    response.close()
+
+
+def test_an_outdated_if_range_sends_the_whole(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    headers = {**kit.pupil(), "Range": "bytes=0-9", "If-Range": '"other"'}
+    assert kit.client().get(f"/lessons/{id}/lesson.mp4", headers=headers).status_code == 200
+
+
+def test_head_has_the_length_and_no_body(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    response = kit.client().head(f"/lessons/{id}/lesson.mp4", headers=kit.pupil())
+    assert response.headers["Content-Length"] == str(SIZE) and response.data == b""
+
+
+def test_playlist(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "live").id
+    response = kit.client().get(f"/lessons/{id}/index.m3u8", headers=kit.pupil())
+    assert response.content_type == "application/vnd.apple.mpegurl" and response.headers["Cache-Control"] == "no-cache"
+    again = {**kit.pupil(), "If-None-Match": response.headers["ETag"]}
+    assert kit.client().get(f"/lessons/{id}/index.m3u8", headers=again).status_code == 304
+
+
+@pytest.mark.parametrize("file", ["index.m3u8", "part-0001.mp4", "part-0002.mp4", "thumbnail.jpg", "lesson.mp4"])
+def test_what_is_not_there(kit: Kit, file: str) -> None:
+    response = kit.client().get(f"/lessons/nothing/{file}", headers=kit.pupil())
+    assert response.status_code == 404 and response.content_type == "application/problem+json"
+
+
+def test_nobody_without_the_code(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    assert kit.client().get(f"/lessons/{id}/index.m3u8").status_code == 401
+    response = kit.client().get(f"/lessons/{id}")
+    assert response.status_code == 302 and response.headers["Location"] == f"/?next=/lessons/{id}"
+
+
+def test_a_download_has_a_readable_name(kit: Kit) -> None:
+    id = kit.lessons.add('Géo : "Alpes/Jura"', "ended").id
+    disposition = kit.client().get(f"/lessons/{id}/lesson.mp4", headers=kit.pupil()).headers["Content-Disposition"]
+    assert disposition.startswith('attachment; filename="20') and disposition.count('"') == 2
+    assert "filename*=UTF-8''20" in disposition and "G%C3%A9o" in disposition
+
+
+@pytest.mark.parametrize("title", ["../../etc/passwd", "a\r\nSet-Cookie: x=1", "", ".", "李" * 200])
+def test_no_title_breaks_the_header(title: str) -> None:
+    header = attachment(file_name(title, 0.0))
+    assert "\r" not in header and "\n" not in header and "/" not in header and len(header) < 1100

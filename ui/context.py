@@ -1,0 +1,59 @@
+"""What every request handler needs, gathered once by the application factory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import cast
+
+from flask import current_app
+from prometheus_client import CollectorRegistry, Counter
+
+from appliance.secrets import Secrets
+from appliance.settings import Settings
+from ui.auth import Guard, Identity, Role, Tokens, require
+from ui.ports import Lessons, Streaming
+from ui.state import KitState
+
+KEY = "preau"
+PIN_LIMIT = "5/minute"
+CODE_LIMIT = "20/minute"
+
+
+class Counters:
+    """The web service's own counters."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.responses = Counter("preau_ui_responses", "Responses by status.", ["status"], registry=registry)
+        self.joins = Counter("preau_ui_joins", "Pupils who joined.", registry=registry)
+        self.refusals = Counter("preau_ui_refusals", "Wrong PINs and codes.", ["secret"], registry=registry)
+
+
+@dataclass(frozen=True)
+class Context:
+    settings: Settings
+    secrets: Secrets
+    lessons: Lessons
+    streaming: Streaming
+    state: KitState
+    tokens: Tokens
+    pin_guard: Guard
+    code_guard: Guard
+    counters: Counters
+    version: str
+
+    def require(self, *roles: Role) -> Identity:
+        return require(self.tokens, *roles)
+
+
+def here() -> Context:
+    """The context of the application that handles this request."""
+    return cast(Context, current_app.extensions[KEY])
+
+
+def project_version() -> str:
+    """The installed version, or `development` from a working copy."""
+    try:
+        return version("preau")
+    except PackageNotFoundError:
+        return "development"

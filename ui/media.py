@@ -1,0 +1,145 @@
+"""Recorded lessons as files: HLS playlist, fMP4 parts, thumbnail, and the whole as one MP4.
+
+For whoever holds a token or session of the kit. Ranges follow RFC 9110, section 14; several at once are answered
+with the whole, as it allows.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from flask import Blueprint, Response, request, send_file
+from werkzeug.http import parse_range_header
+
+from ui.context import Context, here
+from ui.ports import Download
+from ui.problems import Problem
+from ui.views import file_name
+
+BLOCK = 64 * 1024
+blueprint = Blueprint("media", __name__, url_prefix="/lessons/<string(maxlength=64):id>")
+
+
+@contextmanager
+def known(what: str) -> Iterator[None]:
+    """Turn the client's LookupError, and a file deleted meanwhile, into 404."""
+    try:
+        yield
+    except (LookupError, FileNotFoundError):
+        raise Problem(404, f"there is no such {what}") from None
+
+
+def reader() -> Context:
+    context = here()
+    context.require("teacher", "pupil")
+    return context
+
+
+def is_live(context: Context, id: str) -> bool:
+    live = context.state.live
+    return live is not None and live.id == id
+
+
+@blueprint.get("/index.m3u8")
+def playlist(id: str) -> Response:
+    context = reader()
+    with known("lesson"):
+        text = context.lessons.playlist(id)
+    response = Response(text, content_type="application/vnd.apple.mpegurl")
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+class FileBytes:
+    """The bytes that a file holds now; a part that grows is read up to its present end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.length = path.stat().st_size
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            file.seek(start)
+            while start < stop and (block := file.read(min(BLOCK, stop - start))):
+                yield block
+                start += len(block)
+
+
+@blueprint.get("/<string:name>.mp4")
+def part(id: str, name: str) -> Response:
+    context = reader()
+    with known("part"):
+        file = FileBytes(context.lessons.part_path(id, f"{name}.mp4"))
+    response = Response(content_type="video/mp4")
+    growing = is_live(context, id)
+    response.headers["Cache-Control"] = "no-cache" if growing else "private, max-age=3600"
+    return send(response, file, f"{id}-{name}-{file.length}")
+
+
+@blueprint.get("/thumbnail.jpg")
+def thumbnail(id: str) -> Response:
+    context = reader()
+    with known("picture"):
+        response = send_file(context.lessons.thumbnail_path(id), mimetype="image/jpeg", max_age=60)
+    response.headers["Cache-Control"] = "private, max-age=60"
+    return response
+
+
+@blueprint.get("/lesson.mp4")
+def whole(id: str) -> Response:
+    context = reader()
+    lesson = context.lessons.get(id)
+    with known("lesson"):
+        download = context.lessons.download(id)
+    response = Response(content_type="video/mp4")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Content-Disposition"] = attachment(file_name(lesson.title, lesson.started_at))
+    return send(response, download, f"{lesson.id}-{download.length}")
+
+
+def send(response: Response, download: Download, etag: str) -> Response:
+    """Fill `response` with the bytes asked for. Raises Problem 416."""
+    response.set_etag(etag)
+    response.headers["Accept-Ranges"] = "bytes"
+    start, stop = 0, download.length
+    if wanted := _single_range(response.headers["ETag"]):
+        start, stop = _resolve(wanted, download.length)
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{download.length}"
+    response.headers["Content-Length"] = str(stop - start)
+    if request.method != "HEAD":
+        response.response = download.read(start, stop)
+    return response
+
+
+def _single_range(etag: str) -> tuple[int, int | None] | None:
+    """The one range of bytes asked for, as werkzeug gives it; None when the whole is to be sent."""
+    asked = parse_range_header(request.headers.get("Range"))
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return None
+    if request.headers.get("If-Range", etag) != etag:
+        return None
+    return asked.ranges[0]
+
+
+def _resolve(wanted: tuple[int, int | None], length: int) -> tuple[int, int]:
+    """Start and stop of a range in `length` bytes. Raises Problem 416."""
+    start, stop = wanted
+    if start < 0:
+        start, stop = max(0, length + start), length
+    stop = length if stop is None else min(stop, length)
+    if start >= stop:
+        raise Problem(416, "the range lies behind the end", {"Content-Range": f"bytes */{length}"})
+    return start, stop
+
+
+def attachment(name: str) -> str:
+    """Content-Disposition with a name for every browser (RFC 6266, section 4.3)."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().replace('"', "")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"

@@ -1,0 +1,135 @@
+"""The pages: join and live view, teacher, lessons, replay, status."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import segno
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.wrappers import Response as BaseResponse
+
+from ui.api import join_address
+from ui.auth import Identity, identify
+from ui.context import Context, here
+from ui.views import clock_text, moment_text, size_text
+
+blueprint = Blueprint("pages", __name__)
+NEXT = re.compile(r"/lessons(/[0-9A-Za-z-]{1,64})?")
+
+
+@blueprint.app_template_filter("clock")
+def clock(seconds: float) -> str:
+    return clock_text(seconds)
+
+
+@blueprint.app_template_filter("moment")
+def moment(wall: float, locale: str) -> str:
+    return moment_text(wall, locale)
+
+
+@blueprint.app_template_filter("size")
+def size(number: int) -> str:
+    return size_text(number)
+
+
+@blueprint.get("/")
+def index() -> str:
+    return join_page("")
+
+
+@blueprint.get("/join/<string(maxlength=12):code>")
+def join(code: str) -> str:
+    return join_page(code)
+
+
+def join_page(code: str) -> str:
+    """`next` is where to go after joining, for pages that asked for the code; only the kit's own lesson pages."""
+    wanted = request.args.get("next", "")
+    after = wanted if NEXT.fullmatch(wanted) else ""
+    return render_template("join.html", room=here().settings.room, code=code, after=after)
+
+
+@blueprint.get("/teacher")
+def teacher() -> str:
+    context = here()
+    identity = identify(context.tokens)
+    if identity is None or identity.role != "teacher":
+        return render_template("pin.html", room=context.settings.room)
+    address = join_address(context)
+    code = segno.make(address, error="m").svg_inline(omitsize=True, border=2, dark="#000", light="#fff")
+    return render_template(
+        "teacher.html",
+        room=context.settings.room,
+        code=context.secrets.room_code,
+        address=address.rsplit("/join/", 1)[0].split("://", 1)[1],
+        join_url=address,
+        qr=code,
+    )
+
+
+def visitor(context: Context) -> Identity | BaseResponse:
+    """Whoever may see recordings, or the way to the page that asks for the code."""
+    return identify(context.tokens) or redirect(url_for("pages.index", next=request.path))
+
+
+@blueprint.get("/lessons")
+def lessons() -> str | BaseResponse:
+    context = here()
+    who = visitor(context)
+    if not isinstance(who, Identity):
+        return who
+    found = sorted(context.lessons.list(), key=lambda lesson: lesson.started_at, reverse=True)
+    return render_template("lessons.html", lessons=found, teacher=who.role == "teacher")
+
+
+@blueprint.get("/lessons/<string(maxlength=64):id>")
+def lesson(id: str) -> str | BaseResponse:
+    context = here()
+    who = visitor(context)
+    if not isinstance(who, Identity):
+        return who
+    return render_template("lesson.html", lesson=context.lessons.get(id), teacher=who.role == "teacher")
+
+
+@blueprint.get("/status")
+def status() -> Response:
+    context = here()
+    now_ns = time.monotonic_ns()
+    services = [
+        {"name": name, "status": known, "uptime_s": max(0, now_ns - known.started_ns) / 1e9}
+        for name, known in context.state.statuses().items()
+    ]
+    page = render_template(
+        "status.html",
+        room=context.settings.room,
+        kit_name=context.settings.kit_name,
+        version=context.version,
+        services=services,
+        disk=disk(context.settings.data_dir),
+        live=context.state.live,
+        viewers=context.state.viewers,
+        counters=counters(context.state.expositions()),
+    )
+    return Response(page, headers={"Cache-Control": "no-store"})
+
+
+def disk(folder: Path) -> Any:
+    """Total, used and free bytes where lessons are kept."""
+    return shutil.disk_usage(folder if folder.exists() else folder.parent)
+
+
+def counters(expositions: dict[str, bytes]) -> list[tuple[str, str, str]]:
+    """(name with labels, value, help) of every sample the services report."""
+    rows = []
+    for text in expositions.values():
+        for family in text_string_to_metric_families(text.decode()):
+            for sample in family.samples:
+                if not sample.name.endswith("_created"):
+                    labels = ", ".join(f"{key}={value}" for key, value in sample.labels.items())
+                    rows.append((f"{sample.name} {labels}".strip(), f"{sample.value:g}", family.documentation))
+    return rows

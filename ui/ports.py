@@ -1,0 +1,54 @@
+"""What the pages ask of the other services. `lessons.client` and `streaming.client` are the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+from appliance.messages import Done, Lesson, Watching
+
+
+class Download(Protocol):
+    """One whole MP4 of a lesson, as a range of bytes that need not exist as a file."""
+
+    @property
+    def length(self) -> int:
+        """Bytes in all."""
+        ...
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from `start` up to, not including, `stop`."""
+        ...
+
+
+Listed = list[Lesson]  # within the class `list` is the method
+
+
+class Lessons(Protocol):
+    """Commands raise bus.CommandRefused or bus.BusError; disk reads raise LookupError for what is not there."""
+
+    def start(self, title: str, code: str) -> Lesson: ...
+    def stop(self, id: str) -> Lesson: ...
+    def get(self, id: str) -> Lesson: ...
+    def list(self) -> Listed: ...
+    def delete(self, id: str) -> object: ...
+    def playlist(self, id: str) -> str: ...
+    def part_path(self, id: str, name: str) -> Path: ...
+    def thumbnail_path(self, id: str) -> Path: ...
+    def download(self, id: str) -> Download: ...
+
+
+class Streaming(Protocol):
+    """Every method raises bus.CommandRefused or bus.BusError."""
+
+    def watch(
+        self, *, viewer: str, name: str, role: Literal["pupil", "teacher"], offer: str, peer: str
+    ) -> Watching: ...
+
+    def patch(self, session: str, *, viewer: str, etag: str, fragment: str, peer: str) -> Watching | Done | None:
+        """Watching when ICE was restarted."""
+        ...
+
+    def close(self, session: str, *, viewer: str) -> object: ...
+    def close_viewers(self) -> object: ...

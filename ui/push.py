@@ -1,0 +1,68 @@
+"""Socket.IO: what changes is pushed to open pages. Two rooms, `teacher` and `pupil`; pages send nothing but a token.
+
+Runs on gunicorn's threads (one per page); pushes come from the `state` thread and only fill queues.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from flask import Flask
+from flask_socketio import (
+    ConnectionRefusedError,
+    SocketIO,
+    emit,
+    join_room,
+)
+
+from ui.auth import Role, identify
+from ui.context import Context
+from ui.state import Change
+from ui.views import capture_view, live_view, services_view, viewers_view
+
+ROLES: tuple[Role, ...] = ("teacher", "pupil")
+LARGEST_MESSAGE = 16 * 1024
+
+
+def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[str, Any]]:
+    """The (event, body) pairs that `role` is to hear about `changes`."""
+    state = context.state
+    said: list[tuple[str, Any]] = []
+    if "lesson" in changes or ("recorded" in changes and role == "teacher"):
+        said.append(("lesson", live_view(state.lesson, time.time())))
+    if "viewers" in changes:
+        said.append(("viewers", viewers_view(state.viewers, names=role == "teacher")))
+    if "media" in changes:
+        said.append(("media", {"streaming_started_ns": state.streaming_started_ns}))
+    if role == "teacher" and "level" in changes:
+        said.append(("level", capture_view(state.capture)))
+    if role == "teacher" and "services" in changes:
+        said.append(("services", services_view(state.statuses())))
+    return said
+
+
+def install(app: Flask, context: Context) -> SocketIO:
+    """Attach Socket.IO to `app` and pushes to the state."""
+    socketio = SocketIO(
+        app, async_mode="threading", manage_session=False, max_http_buffer_size=LARGEST_MESSAGE, path="socket.io"
+    )
+
+    def connect(auth: object = None) -> None:
+        token = auth.get("token") if isinstance(auth, dict) else None
+        identity = context.tokens.read(token) if isinstance(token, str) else identify(context.tokens)
+        if identity is None:
+            raise ConnectionRefusedError("unauthorized")
+        join_room(identity.role)
+        everything: set[Change] = {"lesson", "viewers", "media", "level", "services"}
+        for event, body in messages(context, everything, identity.role):
+            emit(event, (body,))  # a bare None would be sent as no argument at all
+
+    def push(changes: set[Change]) -> None:
+        for role in ROLES:
+            for event, body in messages(context, changes, role):
+                socketio.emit(event, (body,), to=role)
+
+    socketio.on_event("connect", connect)
+    context.state.on_change(push)
+    return socketio

@@ -1,0 +1,231 @@
+"""What the kit is doing right now, as the services last told it.
+
+`Snapshot` is the pure part: events in, changes out, time as an argument. `KitState` puts a lock around it and a
+thread in front of it that reads the bus; requests and pushes read from it on any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from appliance.bus import EVENT_TOPIC, BusError, CommandRefused, Subscriber
+from appliance.messages import CaptureState, Event, Health, Lesson, LessonState, Packet, ViewersState
+from ui.ports import Lessons
+
+log = structlog.get_logger()
+
+SERVICES = ("capture", "streaming", "lessons", "ui")
+STALE_S = 3.0
+POLL_S = 0.25
+NOBODY = ViewersState(0, 0, [])
+
+Change = Literal["lesson", "recorded", "viewers", "level", "media", "services"]
+LessonCallback = Callable[[LessonState | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """`started_ns` is CLOCK_MONOTONIC; a service that was never heard of is down with zeros."""
+
+    up: bool
+    pid: int = 0
+    restarts: int = 0
+    started_ns: int = 0
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The newest event of each kind. `now` is CLOCK_MONOTONIC in seconds throughout."""
+
+    services: tuple[str, ...] = SERVICES
+    capture: CaptureState | None = None
+    lesson: LessonState | None = None
+    viewers: ViewersState = NOBODY
+    _health: dict[str, tuple[Health, float]] = field(default_factory=dict)
+    _closed: set[str] = field(default_factory=set)
+    _last_up: dict[str, bool] = field(default_factory=dict)
+
+    def apply(self, event: Event, now: float) -> set[Change]:
+        """Take in one event; returns what changed for those who look."""
+        match event:
+            case Health():
+                before = self._health.get(event.service)
+                self._health[event.service] = (event, now)
+                moved = event.service == "streaming" and (before is None or before[0].started_ns != event.started_ns)
+                return {"media"} if moved else set()
+            case CaptureState():
+                self.capture = event
+                return {"level"}
+            case ViewersState():
+                changed = event != self.viewers
+                self.viewers = event
+                return {"viewers"} if changed else set()
+            case LessonState():
+                return self._apply_lesson(event)
+
+    def _apply_lesson(self, event: LessonState) -> set[Change]:
+        # An event may be overtaken by the reply to the command that caused a later one: what is closed stays closed.
+        if event.id in self._closed and event.state == "live":
+            return set()
+        if event.state != "live":
+            self._closed.add(event.id)
+            if self.lesson is None or self.lesson.id != event.id:
+                return set()
+        before, self.lesson = self.lesson, event
+        same = before is not None and (before.id, before.state, before.title) == (event.id, event.state, event.title)
+        return {"recorded"} if same else {"lesson", "recorded"}
+
+    @property
+    def live(self) -> LessonState | None:
+        return self.lesson if self.lesson and self.lesson.state == "live" else None
+
+    @property
+    def streaming_started_ns(self) -> int | None:
+        known = self._health.get("streaming")
+        return known[0].started_ns if known else None
+
+    def statuses(self, now: float) -> dict[str, ServiceStatus]:
+        return {name: self._status(name, now) for name in self.services}
+
+    def _status(self, name: str, now: float) -> ServiceStatus:
+        known = self._health.get(name)
+        if known is None:
+            return ServiceStatus(up=False)
+        health, seen = known
+        return ServiceStatus(now - seen <= STALE_S, health.pid, health.restarts, health.started_ns)
+
+    def expositions(self, now: float) -> dict[str, bytes]:
+        """The Prometheus text of every service that is up."""
+        return {name: health.exposition for name, (health, seen) in self._health.items() if now - seen <= STALE_S}
+
+    def tick(self, now: float) -> set[Change]:
+        """What changed by time alone: a service fell silent or came back."""
+        up = {name: status.up for name, status in self.statuses(now).items()}
+        if up == self._last_up:
+            return set()
+        self._last_up = up
+        changes: set[Change] = {"services"}
+        if not up.get("streaming") and self.viewers != NOBODY:
+            self.viewers = NOBODY
+            changes.add("viewers")
+        return changes
+
+
+class KitState:
+    """The shared snapshot. Callbacks run on the thread that brought the news and must not block."""
+
+    def __init__(self, services: tuple[str, ...] = SERVICES, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lock = threading.RLock()
+        self._snapshot = Snapshot(services)
+        self._clock = clock
+        self._listeners: list[Callable[[set[Change]], None]] = []
+        self._lesson_listeners: list[LessonCallback] = []
+
+    def on_change(self, callback: Callable[[set[Change]], None]) -> None:
+        """Call `callback` with the set of changes after each one."""
+        self._listeners.append(callback)
+
+    def on_lesson_change(self, callback: LessonCallback) -> None:
+        """Call `callback` with the live lesson, or None, whenever a lesson begins or ends."""
+        self._lesson_listeners.append(callback)
+
+    def note(self, event: Event) -> None:
+        """Take in one event and tell everybody who listens."""
+        now = self._clock()
+        with self._lock:
+            changes = self._snapshot.apply(event, now) | self._snapshot.tick(now)
+        self._tell(changes)
+
+    def note_lesson(self, lesson: Lesson) -> None:
+        """Take in the reply to a lesson command, so that the next request already sees its effect."""
+        self.note(
+            LessonState(
+                lesson.id,
+                lesson.code,
+                lesson.title,
+                lesson.state,
+                lesson.started_at,
+                lesson.duration_s,
+                lesson.bytes,
+            )
+        )
+
+    def _tell(self, changes: set[Change]) -> None:
+        if not changes:
+            return
+        for listener in self._listeners:
+            listener(changes)
+        if "lesson" in changes:
+            live = self.live
+            for callback in self._lesson_listeners:
+                callback(live)
+
+    @property
+    def live(self) -> LessonState | None:
+        with self._lock:
+            return self._snapshot.live
+
+    @property
+    def lesson(self) -> LessonState | None:
+        """The lesson that is live or was the last to be."""
+        with self._lock:
+            return self._snapshot.lesson
+
+    @property
+    def capture(self) -> CaptureState | None:
+        with self._lock:
+            return self._snapshot.capture
+
+    @property
+    def viewers(self) -> ViewersState:
+        with self._lock:
+            return self._snapshot.viewers
+
+    @property
+    def streaming_started_ns(self) -> int | None:
+        with self._lock:
+            return self._snapshot.streaming_started_ns
+
+    def statuses(self) -> dict[str, ServiceStatus]:
+        with self._lock:
+            return self._snapshot.statuses(self._clock())
+
+    def expositions(self) -> dict[str, bytes]:
+        with self._lock:
+            return self._snapshot.expositions(self._clock())
+
+    def run(self, folder: Path, stopping: threading.Event, lessons: Lessons) -> None:
+        """Read events until `stopping` is set. The root of the `state` thread."""
+        subscriber = Subscriber(folder, self._snapshot.services, [EVENT_TOPIC], queue=1000)
+        try:
+            self._catch_up(lessons)
+            while not stopping.is_set():
+                self._take(subscriber.receive(POLL_S))
+        finally:
+            subscriber.close()
+
+    def _catch_up(self, lessons: Lessons) -> None:
+        """Learn of a lesson that began before this process did."""
+        try:
+            known: Iterable[Lesson] = lessons.list()
+        except (BusError, CommandRefused) as error:
+            log.info("lessons not known yet", reason=str(error))
+            return
+        for lesson in known:
+            if lesson.state == "live":
+                self.note_lesson(lesson)
+
+    def _take(self, message: Packet | Event | None) -> None:
+        if message is None:
+            with self._lock:
+                changes = self._snapshot.tick(self._clock())
+            self._tell(changes)
+        elif not isinstance(message, Packet):
+            self.note(message)

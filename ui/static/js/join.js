@@ -1,0 +1,145 @@
+// The pupil's page: join with code and first name, then watch. body[data-state] says where it stands:
+// join, waiting, live, reconnecting, ended.
+
+import { call } from "./api.js";
+import { connect, restartWatch } from "./push.js";
+import { pupils, text } from "./strings.js";
+import { WhepPlayer } from "./whep.js";
+
+const KEPT = "preau-pupil";
+const element = (id) => document.getElementById(id);
+const player = new WhepPlayer(element("video"));
+const page = { token: null, lesson: null, playing: false, hasPlayed: false, watched: null };
+let socket = null;
+
+/** Where the page stands, from what it knows. */
+function stateOf({ token, lesson, playing, hasPlayed, watched }) {
+  if (!token) return "join";
+  if (lesson?.state === "live") return playing ? "live" : hasPlayed ? "reconnecting" : "waiting";
+  return watched && lesson?.id === watched && lesson.state !== "deleted" ? "ended" : "waiting";
+}
+
+function show() {
+  const state = stateOf(page);
+  document.body.dataset.state = state;
+  element("join").hidden = state !== "join";
+  element("room").hidden = state === "join";
+  const connecting = state === "waiting" && page.lesson?.state === "live";
+  if (state !== "join") say(element("state"), text(connecting ? "connecting" : state));
+  element("lesson-title").textContent = page.lesson?.state === "live" || state === "ended" ? page.lesson.title : "";
+  for (const id of ["rewind", "replay"]) {
+    if (page.lesson) element(id).href = page.lesson.page;
+  }
+  element("rewind").hidden = state !== "live" && state !== "reconnecting";
+  element("replay").hidden = state !== "ended";
+  if (state !== "live") element("sound").hidden = true;
+}
+
+// An unchanged sentence is not written again: screen readers would repeat it.
+function say(target, sentence) {
+  if (target.textContent !== sentence) target.textContent = sentence;
+}
+
+function onLesson(lesson) {
+  // A web service that has just restarted may not know yet; a lesson that is over says so.
+  if (!lesson && page.lesson?.state === "live") return;
+  page.lesson = lesson;
+  if (lesson?.state === "live") {
+    if (page.watched !== lesson.id) page.hasPlayed = false;
+    page.watched = lesson.id;
+    player.start();
+  } else {
+    page.playing = false;
+    player.stop();
+  }
+  show();
+}
+
+player.addEventListener("playing", () => {
+  page.playing = page.hasPlayed = true;
+  show();
+});
+player.addEventListener("lost", () => {
+  page.playing = false;
+  show();
+});
+player.addEventListener("silent", () => (element("sound").hidden = false));
+player.addEventListener("refused", async ({ detail }) => {
+  page.playing = false;
+  if (detail.status === 401 || detail.status === 403) return leave();
+  const { ok, data } = await call("GET", "/kit");
+  if (ok && data.lesson) setTimeout(() => onLesson(data.lesson), 500);
+  else if (ok && page.lesson) onLesson({ ...page.lesson, state: "ended" });
+  else show();
+});
+
+function enter(token, lesson) {
+  page.token = token;
+  if (lesson) {
+    page.watched = lesson.id;
+    page.lesson = lesson;
+    player.start(token);
+  } else {
+    player.prepare(token);
+  }
+  show();
+  socket = connect(token, {
+    lesson: onLesson,
+    media: restartWatch(() => player.restart("the streaming service restarted")),
+    viewers: ({ count }) => (element("count").textContent = pupils(count)),
+    connect_error: (error) => error.message === "unauthorized" && leave(),
+  });
+}
+
+function leave() {
+  socket?.disconnect();
+  player.stop();
+  sessionStorage.removeItem(KEPT);
+  Object.assign(page, { token: null, lesson: null, playing: false, hasPlayed: false, watched: null });
+  show();
+  element("code").focus();
+}
+
+function complaint({ status, retryAfter }) {
+  if (status === 404) return text("wrongCode");
+  if (status === 400) return text("wrongName");
+  if (status === 429) return text("tooMany", { seconds: retryAfter });
+  return text("unreachable");
+}
+
+element("join-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = element("join-button");
+  button.disabled = true;
+  const answer = await call("POST", "/join", { code: element("code").value, name: element("name").value });
+  button.disabled = false;
+  say(element("join-error"), answer.ok ? "" : complaint(answer));
+  element("join-error").hidden = answer.ok;
+  if (!answer.ok) return;
+  const { after } = document.body.dataset;
+  if (after) {
+    location.assign(after);
+    return;
+  }
+  sessionStorage.setItem(KEPT, answer.data.token);
+  enter(answer.data.token, answer.data.lesson);
+});
+
+element("sound").addEventListener("click", () => {
+  element("video").muted = false;
+  element("sound").hidden = true;
+});
+element("fullscreen").addEventListener("click", () => {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else element("room").requestFullscreen?.();
+});
+element("fullscreen").hidden = !document.fullscreenEnabled;
+element("leave").addEventListener("click", leave);
+
+const kept = sessionStorage.getItem(KEPT);
+if (kept && !document.body.dataset.after) enter(kept, null);
+else {
+  player.prepare();
+  show();
+  element(element("code").value ? "name" : "code").focus();
+}

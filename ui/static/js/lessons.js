@@ -1,0 +1,26 @@
+// The list of lessons: the teacher deletes one after a second thought, on the page.
+
+import { call } from "./api.js";
+import { text } from "./strings.js";
+
+const said = document.getElementById("said");
+
+for (const item of document.querySelectorAll("[data-lesson]")) {
+  const ask = item.querySelector("[data-do=ask]");
+  const confirm = item.querySelector("[data-part=confirm]");
+  if (!ask) continue;
+  const turn = (asking) => {
+    ask.hidden = asking;
+    confirm.hidden = !asking;
+    (asking ? confirm.querySelector("[data-do=keep]") : ask).focus();
+  };
+  ask.addEventListener("click", () => turn(true));
+  confirm.querySelector("[data-do=keep]").addEventListener("click", () => turn(false));
+  confirm.querySelector("[data-do=delete]").addEventListener("click", async () => {
+    const { ok, status } = await call("DELETE", `/lessons/${item.dataset.lesson}`);
+    said.textContent = text(ok || status === 404 ? "deleted" : "failed");
+    if (ok || status === 404) item.remove();
+    else turn(false);
+    said.focus();
+  });
+}

@@ -1,0 +1,25 @@
+// The page's Socket.IO connection: what changes in the kit arrives here.
+
+import { io } from "../vendor/socket.io-client/dist/socket.io.esm.min.js";
+
+/** Connect with a token, or with the session cookie when it is null; `handlers` maps event names to functions. */
+export function connect(token, handlers) {
+  const socket = io({
+    auth: token ? { token } : {},
+    transports: ["websocket", "polling"],
+    reconnectionDelay: 200,
+    reconnectionDelayMax: 2000,
+  });
+  for (const [event, handler] of Object.entries(handlers)) socket.on(event, handler);
+  return socket;
+}
+
+/** A handler of `media` events that calls `restarted` when the streaming service is not the one seen before. */
+export function restartWatch(restarted) {
+  let seen = null;
+  return ({ streaming_started_ns: started }) => {
+    if (started === null) return;
+    if (seen !== null && started !== seen) restarted();
+    seen = started;
+  };
+}

@@ -1,0 +1,120 @@
+// The teacher's page: one button, a preview, who is there. body[data-state]: ready, starting, live, stopping.
+
+import { call } from "./api.js";
+import { connect, restartWatch } from "./push.js";
+import { clock, pupils, text } from "./strings.js";
+import { WhepPlayer } from "./whep.js";
+
+const FLOOR_DBFS = -60;
+const element = (id) => document.getElementById(id);
+const player = new WhepPlayer(element("video"));
+const page = { lesson: null, since: 0, busy: null, confirming: false };
+
+function show() {
+  const live = page.lesson?.state === "live";
+  const state = page.busy ?? (live ? "live" : "ready");
+  document.body.dataset.state = state;
+  element("state").textContent = text(state);
+  element("start").hidden = live;
+  element("title-field").hidden = live;
+  element("start").disabled = state === "starting";
+  element("start-label").textContent = state === "starting" ? text("starting") : element("start").dataset.label;
+  element("stop").hidden = !live || page.confirming;
+  element("stop").disabled = state === "stopping";
+  element("confirm").hidden = !live || !page.confirming;
+  element("light").hidden = !live;
+  element("elapsed").hidden = !live;
+  tick();
+}
+
+function tick() {
+  if (page.lesson?.state === "live") element("elapsed").textContent = clock((performance.now() - page.since) / 1000);
+}
+
+function onLesson(lesson) {
+  if (lesson?.state !== "live") page.confirming = false;
+  page.lesson = lesson;
+  if (lesson) page.since = performance.now() - lesson.elapsed_s * 1000;
+  show();
+}
+
+function onLevel(capture) {
+  if (!capture) return;
+  element("level").value = Math.max(FLOOR_DBFS, Math.min(0, capture.level_dbfs));
+  const trouble = !capture.camera_ok ? "cameraLost" : !capture.microphone_ok ? "microphoneLost" : null;
+  warn("capture-warning", trouble && text(trouble));
+}
+
+function onViewers({ count, names }) {
+  element("count").textContent = pupils(count, "nobody");
+  element("names").replaceChildren(
+    ...names.map((name) => Object.assign(document.createElement("li"), { textContent: name })),
+  );
+}
+
+function onServices(services) {
+  const down = Object.keys(services).filter((name) => !services[name].up);
+  warn("service-warning", down.length ? text("serviceDown", { names: down.join(", ") }) : null);
+}
+
+function warn(id, sentence) {
+  const target = element(id);
+  if (target.textContent !== (sentence ?? "")) target.textContent = sentence ?? "";
+  target.hidden = !sentence;
+}
+
+/** Carry out a command: the page shows `busy` meanwhile, and what went wrong afterwards. */
+async function command(busy, method, path, body) {
+  page.busy = busy;
+  warn("command-error", null);
+  show();
+  const answer = await call(method, path, body);
+  page.busy = null;
+  if (answer.status === 401 || answer.status === 403) location.reload();
+  else if (!answer.ok) warn("command-error", text(answer.status === 0 ? "unreachable" : "failed"));
+  else onLesson({ ...answer.data, elapsed_s: answer.data.duration_s });
+  show();
+}
+
+element("start").addEventListener("click", async () => {
+  await command("starting", "POST", "/lessons", { title: element("title").value });
+  if (page.lesson?.state === "live") element("stop").focus();
+});
+element("stop").addEventListener("click", () => {
+  page.confirming = true;
+  show();
+  element("confirm-no").focus();
+});
+element("confirm-no").addEventListener("click", () => {
+  page.confirming = false;
+  show();
+  element("stop").focus();
+});
+element("confirm-yes").addEventListener("click", async () => {
+  page.confirming = false;
+  await command("stopping", "POST", `/lessons/${page.lesson.id}/stop`);
+  if (page.lesson?.state !== "live") element("start").focus();
+});
+element("sign-out").addEventListener("click", async () => {
+  await call("DELETE", "/session");
+  location.reload();
+});
+
+player.addEventListener("playing", () => (element("preview-note").hidden = true));
+player.addEventListener("lost", () => (element("preview-note").hidden = false));
+player.addEventListener("refused", ({ detail }) => {
+  if (detail.status === 401) location.reload();
+  else setTimeout(() => player.start(), 2000);
+});
+
+connect(null, {
+  lesson: onLesson,
+  level: onLevel,
+  viewers: onViewers,
+  services: onServices,
+  media: restartWatch(() => player.restart("the streaming service restarted")),
+  connect_error: (error) => error.message === "unauthorized" && location.reload(),
+});
+player.start();
+setInterval(tick, 500);
+show();

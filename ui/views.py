@@ -1,0 +1,114 @@
+"""JSON shapes of the API and of Socket.IO, as pure functions of messages. ui/openapi.json describes them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from babel.dates import format_datetime
+
+from appliance.messages import CaptureState, Lesson, LessonState, ViewersState
+from ui.state import ServiceStatus
+
+LONGEST_NAME = 40
+LONGEST_TITLE = 120
+_JOINERS = "\u200c\u200d"  # Persian names and composed emoji need them
+_REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def clean_text(text: str, longest: int) -> str | None:
+    """`text` trimmed and composed (NFC), or None when it is empty, too long or holds control characters."""
+    cleaned = unicodedata.normalize("NFC", text).strip()
+    if not 1 <= len(cleaned) <= longest:
+        return None
+    if any(unicodedata.category(letter) in _REFUSED and letter not in _JOINERS for letter in cleaned):
+        return None
+    return cleaned
+
+
+def lesson_view(lesson: Lesson) -> dict[str, Any]:
+    """One lesson of the catalogue. `started_at` is Unix seconds, `duration_s` what replay can play."""
+    where = f"/lessons/{lesson.id}"
+    return {
+        "id": lesson.id,
+        "code": lesson.code,
+        "title": lesson.title,
+        "state": lesson.state,
+        "started_at": lesson.started_at,
+        "duration_s": lesson.duration_s,
+        "bytes": lesson.bytes,
+        "parts": lesson.parts,
+        "gaps": lesson.gaps,
+        "page": where,
+        "playlist": f"{where}/index.m3u8",
+        "download": f"{where}/lesson.mp4",
+        "thumbnail": f"{where}/thumbnail.jpg" if lesson.thumbnail else None,
+    }
+
+
+def live_view(lesson: LessonState | None, wall: float) -> dict[str, Any] | None:
+    """The lesson that is live or was last; `elapsed_s` spares pages their own clocks. `wall` is Unix seconds."""
+    if lesson is None:
+        return None
+    return {
+        "id": lesson.id,
+        "title": lesson.title,
+        "state": lesson.state,
+        "started_at": lesson.started_at,
+        "elapsed_s": max(0.0, wall - lesson.started_at) if lesson.state == "live" else lesson.recorded_s,
+        "recorded_s": lesson.recorded_s,
+        "page": f"/lessons/{lesson.id}",
+    }
+
+
+def viewers_view(viewers: ViewersState, *, names: bool) -> dict[str, Any]:
+    count: dict[str, Any] = {"count": viewers.pupils}
+    return {**count, "names": list(viewers.names)} if names else count
+
+
+def capture_view(capture: CaptureState | None) -> dict[str, Any] | None:
+    if capture is None:
+        return None
+    return {
+        "camera": capture.camera,
+        "microphone": capture.microphone,
+        "camera_ok": capture.camera_ok,
+        "microphone_ok": capture.microphone_ok,
+        "level_dbfs": max(-120.0, capture.level_dbfs),  # silence is -inf, which JSON cannot say
+    }
+
+
+def services_view(statuses: dict[str, ServiceStatus]) -> dict[str, Any]:
+    return {name: {"up": status.up, "restarts": status.restarts} for name, status in statuses.items()}
+
+
+def clock_text(seconds: float) -> str:
+    """`1:02:03` or `2:03`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def moment_text(wall: float, locale: str) -> str:
+    """A moment of Unix time in the kit's time zone, in words."""
+    return str(format_datetime(datetime.fromtimestamp(wall).astimezone(), "d MMMM y, HH:mm", locale=locale))
+
+
+def size_text(size: int) -> str:
+    """Bytes as a person reads them, in decimal units with the same abbreviations in both languages."""
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def file_name(title: str, started_at: float) -> str:
+    """A name for the download that every file system takes: date, then title."""
+    safe = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', " ", title)
+    safe = re.sub(r"\s+", " ", safe).strip(" .")[:80]
+    day = datetime.fromtimestamp(started_at).astimezone().strftime("%Y-%m-%d %Hh%M")
+    return f"{day} {safe}".strip() + ".mp4"
