@@ -27,7 +27,7 @@ from capture.soundline import SoundLine, level_dbfs
 CAMERA_LOST_S = 1.0  # no picture for so long: the slate stands in
 SOUND_LATE_S = 0.3  # no sound for so long: silence stands in
 SLATE_INTERVAL_S = 0.2
-LEVEL_BLOCKS = 20
+LEVEL_BLOCKS = 10
 
 
 class Counters:

@@ -44,7 +44,7 @@ def test_pictures_decode_to_their_time() -> None:
     times = []
     for packet in encoded(30, {0}):
         frames = decoder.decode(av.Packet(packet.data))
-        times += [timecode.read(np.ascontiguousarray(f.to_ndarray()[:HEIGHT])) for f in frames]  # type: ignore[union-attr]
+        times += [timecode.read(np.ascontiguousarray(f.to_ndarray()[:HEIGHT])) for f in frames]
     expected = [(START + n * FRAME_NS) // 1_000_000 for n in range(30)]
     assert times
     assert times == expected[: len(times)]
@@ -79,7 +79,7 @@ def test_the_beep_decodes_where_it_was_played() -> None:
         for packet in packets:
             unit = av.Packet(packet.data)
             unit.time_base = Fraction(1, SAMPLE_RATE)
-            samples += [np.atleast_2d(frame.to_ndarray())[0].astype(float) for frame in decoder.decode(unit)]  # type: ignore[union-attr]
+            samples += [np.atleast_2d(frame.to_ndarray())[0].astype(float) for frame in decoder.decode(unit)]
         line = np.concatenate(samples)
         line /= np.abs(line).max()
         start = (6_000_000_000 - packets[0].pts_ns) * SAMPLE_RATE // 1_000_000_000

@@ -1,0 +1,52 @@
+"""Judges of a recording: ffprobe, and the time that stands in the demo source's pictures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from capture import timecode
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What ffprobe found. `complaints` is what it printed while decoding everything; empty for a sound file."""
+
+    duration_s: float
+    video_frames: int
+    audio_frames: int
+    complaints: str
+
+
+def probe(path: Path) -> Verdict:
+    """Decode the whole file and count. Raises CalledProcessError when ffprobe gives up."""
+    command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries"]
+    command += ["format=duration:stream=codec_type,nb_read_frames", "-of", "json", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(result.stdout)
+    frames = {stream["codec_type"]: int(stream["nb_read_frames"]) for stream in found["streams"]}
+    duration = float(found["format"]["duration"])
+    return Verdict(duration, frames.get("video", 0), frames.get("audio", 0), result.stderr)
+
+
+def recorded_times(path: Path) -> list[int]:
+    """The time in each picture of a recording of the demo source, Unix milliseconds, in playing order."""
+    times = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(container.streams.video[0]):
+            time_ms = timecode.read(np.ascontiguousarray(frame.to_ndarray()[: frame.height]))
+            assert time_ms is not None, f"picture at {frame.time} s cannot be read"
+            times.append(time_ms)
+    return times
+
+
+def missing_s(times: list[int], frame_ms: float = 1000 / 30) -> list[float]:
+    """The holes in a recording, in seconds, in playing order: steps longer than two frames, less the frame itself."""
+    steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    assert all(step > 0 for step in steps), "the recording's time runs backwards"
+    return [(step - frame_ms) / 1000 for step in steps if step > 2.5 * frame_ms]
