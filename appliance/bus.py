@@ -126,22 +126,37 @@ def subscribe(
 def call(folder: Path, service: str, command: Command, *, timeout_s: float = 5.0) -> Reply:
     """Send one command and wait for its reply. Safe from any thread.
 
-    A command waits in its own socket while the service restarts, so a short outage is only a delay.
+    A command waits in its own socket while the service restarts, and is sent again to the next process when the one
+    that had it died: a short outage is only a delay, and a command may be carried out twice.
     Raises CommandRefused when the service says no, BusError when nothing came within `timeout_s`.
     """
+    deadline = time.monotonic() + timeout_s
+    body = _encoder.encode(command)
+    while (left_s := deadline - time.monotonic()) > 0:
+        answer = _ask(address(folder, service, "cmd"), body, left_s)
+        if answer is not None:
+            reply = _replies.decode(answer)
+            if isinstance(reply, Refused):
+                raise CommandRefused(reply.kind, reply.detail)
+            return reply
+    raise BusError(f"the {service} service did not answer within {timeout_s:g} s")
+
+
+def _ask(where: str, body: bytes, timeout_s: float) -> bytes | None:
+    """One request on one connection; None when that broke, or when no reply came in time."""
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REQ)
-    with socket:
+    with socket, socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) as broken:
         socket.set(zmq.LINGER, 0)
         socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
-        socket.connect(address(folder, service, "cmd"))
-        deadline = time.monotonic() + timeout_s
-        socket.send(_encoder.encode(command))
-        if not socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
-            raise BusError(f"the {service} service did not answer within {timeout_s:g} s")
-        reply = _replies.decode(socket.recv())
-    if isinstance(reply, Refused):
-        raise CommandRefused(reply.kind, reply.detail)
-    return reply
+        socket.connect(where)
+        socket.send(body)
+        poller = zmq.Poller()
+        poller.register(socket, zmq.POLLIN)
+        poller.register(broken, zmq.POLLIN)
+        ready = dict(poller.poll(max(0, int(timeout_s * 1000))))
+        answer = socket.recv() if socket in ready else None
+        socket.disable_monitor()
+    return answer
 
 
 def decode_command(body: bytes) -> Command:

@@ -114,9 +114,10 @@ Event = Health | CaptureState | LessonState | ViewersState
 
 
 class RequestKeyframe(msgspec.Struct, frozen=True, tag="request_keyframe"):
-    """To capture; coalesced there (at most one forced keyframe a second)."""
+    """To capture; coalesced there (at most one forced keyframe a second) unless `urgent`: a recording begins."""
 
     track: str
+    urgent: bool = False
 
 
 class GetHistory(msgspec.Struct, frozen=True, tag="get_history"):

@@ -46,8 +46,8 @@ def check() -> None:
 def answer(pipeline: Pipeline, command: Command) -> Reply:
     """Carry out one command."""
     match command:
-        case RequestKeyframe(track=track) if track == CAMERA_720P:
-            pipeline.keyframes.request()
+        case RequestKeyframe(track=track, urgent=urgent) if track == CAMERA_720P:
+            pipeline.keyframes.request(urgent=urgent)
             return Done()
         case RequestKeyframe(track=track):
             raise CommandRefused("not_found", f"there is no track {track}")

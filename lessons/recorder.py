@@ -141,7 +141,7 @@ class Recorder:
             return
         self._asked_ns = now_ns
         try:
-            bus.call(self._bus, "capture", RequestKeyframe(CAMERA_720P), timeout_s=KEYFRAME_WAIT_S)
+            bus.call(self._bus, "capture", RequestKeyframe(CAMERA_720P, urgent=True), timeout_s=KEYFRAME_WAIT_S)
         except (bus.BusError, bus.CommandRefused) as error:
             log.debug("keyframe not asked for", error=str(error))
 

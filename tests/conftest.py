@@ -1,4 +1,4 @@
-"""One Chromium for the whole run; a fresh context per test."""
+"""One Chromium for each module that asks; a fresh context per test."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext
 from tests.browser import chromium, new_context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not for the session: playwright holds an event loop, which `asyncio.run` would meet
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started

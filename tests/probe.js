@@ -97,7 +97,9 @@ window.preauProbe = (() => {
     await context.resume();
     const processor = context.createScriptProcessor(256, 1, 1);
     const beeps = [], flashes = [];
-    // The context's clock on the page's: the least difference seen is the one without a late callback.
+    // The context's clock on the page's: the least difference seen is the one without a late callback. It tells when
+    // sound leaves the jitter buffer, which agrees with the browser's own estimatedPlayoutTimestamp within some 10 ms;
+    // getOutputTimestamp would add the output buffer of this context, which the page's <video> does not go through.
     let epoch = Infinity;
     let quietSince = -1;
     processor.onaudioprocess = (event) => {

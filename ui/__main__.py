@@ -48,6 +48,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.service: Service | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -56,7 +57,8 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Runs in the worker, after the fork."""
-        return build()
+        self.service = begin_keeping_handlers()
+        return build(self.service)
 
 
 def bind_address(host: str, port: int) -> str:
@@ -76,6 +78,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "keepalive": 15,
         "logger_class": PlainLogger,
         "post_fork": die_with_master,
+        "worker_exit": end_service,
         "proc_name": "preau-ui",
     }
 
@@ -91,9 +94,14 @@ def die_with_master(arbiter: Any, worker: Any) -> None:
     os.environ.pop("PREAU_SUPERVISOR_PID", None)  # names the master's parent, not the worker's
 
 
-def build() -> Flask:
-    """The worker's service, its threads and the application."""
-    service = begin_keeping_handlers()
+def end_service(arbiter: Any, worker: Any) -> None:
+    """In the worker, when the requests are done: let the threads end, so that discovery withdraws the kit."""
+    if worker.app.service:
+        worker.app.service.join(GRACE_S)
+
+
+def build(service: Service) -> Flask:
+    """The threads and the application of the worker's service."""
     settings = service.settings
     lessons = LessonsClient(settings)
     state = KitState()

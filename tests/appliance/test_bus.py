@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from appliance import bus
 from appliance.messages import (
@@ -91,6 +92,21 @@ def test_a_bug_in_a_handler_is_told_and_survived(server: Path) -> None:
 def test_a_service_that_is_away_is_a_bus_error(tmp_path: Path) -> None:
     with pytest.raises(bus.BusError, match="lessons service did not answer"):
         bus.call(tmp_path, "lessons", CloseViewers(), timeout_s=0.05)
+
+
+def test_a_command_goes_to_the_next_process_when_the_first_died_with_it(tmp_path: Path) -> None:
+    def first_dies() -> None:
+        for answer in (None, bus.encode_reply(Done())):
+            with zmq.Context.instance().socket(zmq.REP) as socket:
+                socket.bind(bus.address(tmp_path, "lessons", "cmd"))
+                assert bus.decode_command(socket.recv()) == CloseViewers()
+                if answer:
+                    socket.send(answer)
+
+    service = threading.Thread(target=first_dies)
+    service.start()
+    assert bus.call(tmp_path, "lessons", CloseViewers()) == Done()
+    service.join()
 
 
 def test_foreign_bytes_are_refused_as_invalid() -> None:

