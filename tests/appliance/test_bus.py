@@ -97,7 +97,8 @@ def test_a_service_that_is_away_is_a_bus_error(tmp_path: Path) -> None:
 def test_a_command_goes_to_the_next_process_when_the_first_died_with_it(tmp_path: Path) -> None:
     def first_dies() -> None:
         for answer in (None, bus.encode_reply(Done())):
-            with zmq.Context.instance().socket(zmq.REP) as socket:
+            socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REP)
+            with socket:
                 socket.bind(bus.address(tmp_path, "lessons", "cmd"))
                 assert bus.decode_command(socket.recv()) == CloseViewers()
                 if answer:

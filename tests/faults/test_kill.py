@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.browser import clock_advances, picture_age_ms, pupil_page, wait_live, wait_page
 from tests.judge import missing_s, probe, recorded_times
-from tests.kit import Kit, running_kit, wait_until
+from tests.kit import Kit, Problem, running_kit, wait_until
 
 LOST_PER_KILL_S = 1.2
 
@@ -70,6 +70,6 @@ def test_a_killed_service_returns(
 def _answers(kit: Kit) -> bool:
     try:
         kit.request("GET", "/healthz")
-    except OSError:
+    except (OSError, Problem):
         return False
     return True
