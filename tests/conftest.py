@@ -1,11 +1,15 @@
-"""One Chromium for each module that asks; a fresh context per test."""
+"""One Chromium for each module that asks; a fresh context per test; figures that a run states at its end."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser import chromium, new_context
+
+STATED = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="module")  # not for the session: playwright holds an event loop, which `asyncio.run` would meet
@@ -19,3 +23,16 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = new_context(browser)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def state(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes a measured figure, in words, to be printed at the end of the run."""
+    return request.config.stash.setdefault(STATED, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if stated := config.stash.get(STATED, []):
+        terminalreporter.section("figures")
+        for line in stated:
+            terminalreporter.line(line)

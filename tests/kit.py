@@ -1,4 +1,7 @@
-"""A whole kit for tests and benchmarks: `preau run` as a process of its own, on loopback, with its own data folder."""
+"""A whole kit for tests and benchmarks: `preau run` as a process of its own, with its own data folder.
+
+On loopback, unless its settings name the address of a network namespace that the run has made.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,9 @@ class Kit:
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        host = settings.get("http_host", "127.0.0.1")
+        self.port = free_port(host)
+        self.url = f"http://{host}:{self.port}"
         self.output: list[str] = []
         self.token = ""
         self._environ = {
@@ -171,9 +175,9 @@ class Kit:
         return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 

@@ -10,7 +10,6 @@ time (all threads, user and system). Ends with one line of JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -22,7 +21,8 @@ from pathlib import Path
 
 from appliance.messages import Packet
 from appliance.settings import Settings
-from tests.bench.network import TwoHosts
+from tests.bench.receivers import Receivers, conclude, cpu_s, rss_mib, say
+from tests.network import TwoHosts
 from tests.streaming.material import Capture, audio_packets, video_packets
 
 SENDERS = {"préau": "streaming", "aiortc": "tests.bench.fanout_stock"}
@@ -40,39 +40,6 @@ class Row:
     rss_mib: float
 
 
-def cpu_s(pid: int) -> float:
-    """Time the process's threads spent on a processor (proc(5), schedstat: nanoseconds)."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
-
-
-def rss_mib(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-class Receivers:
-    """The receiving process, spoken to by lines."""
-
-    def __init__(self, hosts: TwoHosts, environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [*hosts.right, sys.executable, "-m", "tests.bench.fanout_receiver", hosts.right_address],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
-
-    def ask(self, line: str) -> int:
-        """Send one command; returns the datagrams counted so far."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
 def measure(
     name: str, hosts: TwoHosts, media: tuple[list[Packet], list[Packet]], options: argparse.Namespace
 ) -> list[Row]:
@@ -87,7 +54,7 @@ def measure(
         }
         capture = Capture(settings, *media)
         sender = subprocess.Popen([*hosts.left, sys.executable, "-m", SENDERS[name]], env=environment)
-        receivers = Receivers(hosts, environment)
+        receivers = Receivers([hosts.right_address], hosts.right, environment)
         capture.start()
         try:
             command = settings.bus / "streaming.cmd"
@@ -110,18 +77,17 @@ def measure(
 
 
 def _step(name: str, viewers: int, pid: int, receivers: Receivers, seconds: float) -> Row:
-    receivers.ask(f"open {viewers}")
+    receivers.open(viewers)
     time.sleep(SETTLE_S)
-    begun, used, counted = time.monotonic(), cpu_s(pid), receivers.ask("count")
+    begun, used, counted = time.monotonic(), cpu_s(pid), receivers.datagrams()
     time.sleep(seconds)
-    counted = receivers.ask("count") - counted
+    counted = receivers.datagrams() - counted
     used, took = cpu_s(pid) - used, time.monotonic() - begun
     row = Row(name, viewers, counted / took, used / took, used / max(1, counted) * 1e6, rss_mib(pid))
-    sys.stdout.write(
+    say(
         f"{row.sender:8} {row.viewers:8} {row.packets_per_s:11.0f} {row.core:7.3f} "
-        f"{row.us_per_packet:10.2f} {row.rss_mib:8.1f}\n"
+        f"{row.us_per_packet:10.2f} {row.rss_mib:8.1f}"
     )
-    sys.stdout.flush()
     return row
 
 
@@ -149,11 +115,11 @@ def main() -> None:
     rows: list[Row] = []
     with TwoHosts() as hosts:
         where = "across two network namespaces (veth)" if hosts.separate else "over lo"
-        sys.stdout.write(f"720p30 H.264 + Opus {where}, {options.seconds:g} s a line\n")
-        sys.stdout.write("sender    viewers   packets/s   cores  us/packet  MiB RSS\n")
+        say(f"720p30 H.264 + Opus {where}, {options.seconds:g} s a line")
+        say("sender    viewers   packets/s   cores  us/packet  MiB RSS")
         for name in SENDERS:
             rows += measure(name, hosts, media, options)
-    sys.stdout.write(json.dumps({"bench": "fanout", "figures": figures(rows)}) + "\n")
+    conclude("fanout", figures(rows))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ LONGEST_LOSS_S = 1.2
 
 
 @pytest.mark.timeout(600)
-def test_twenty_power_cuts(tmp_path: Path) -> None:
+def test_twenty_power_cuts(tmp_path: Path, state: Callable[[str], None]) -> None:
     moments = random.Random(20261123)
     folder = tmp_path / "data"
     folder.mkdir()
@@ -45,4 +46,5 @@ def test_twenty_power_cuts(tmp_path: Path) -> None:
         assert len(kit.api("GET", "lessons")["lessons"]) == CUTS
     finally:
         kit.kill()
+    state(f"{CUTS} power cuts: lost {sorted(losses)[CUTS // 2]:.2f} s (median), {max(losses):.2f} s (most)")
     assert max(losses) <= LONGEST_LOSS_S, losses

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from streaming.client import StreamingClient
+
+class Signalling(Protocol):
+    """What carries an offer to the service and its answer back: the streaming client, or a page's HTTP."""
+
+    def watch(self, *, viewer: str, name: str, role: Any, offer: str, peer: str) -> Any: ...
 
 
 class Watcher:
@@ -37,7 +41,7 @@ class Watcher:
         lines = self.pc.localDescription.sdp.splitlines()
         return "\r\n".join(line for line in lines if "candidate" not in line) + "\r\n"
 
-    async def watch(self, client: StreamingClient, viewer: str = "v1", name: str = "Ada") -> Any:
+    async def watch(self, client: Signalling, viewer: str = "v1", name: str = "Ada") -> Any:
         """Ask the service and apply its answer."""
         offer = await self.offer()
         reply = await asyncio.to_thread(

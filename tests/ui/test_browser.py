@@ -12,24 +12,15 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
 from appliance.messages import LessonState, ViewersState
+from tests.browser import chromium
 from tests.ui.conftest import CODE, PIN, Kit, make_kit, report_all
 
 AXE = Path(__file__).with_name("vendor") / "axe-core/axe.min.js"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-ui-for-media-stream",
-]
+FLAGS = ("--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream")
 SIZES = {"desktop": (1280, 800), "tablet": (800, 1200)}
 
 
@@ -55,10 +46,8 @@ def address(kit: Kit) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
+    with chromium(*FLAGS) as started:
+        yield started
 
 
 @pytest.fixture

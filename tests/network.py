@@ -1,4 +1,4 @@
-"""Two network namespaces joined by a veth pair, for benches that run as root; lo otherwise."""
+"""Two network namespaces joined by a veth pair, for tests and benches that run as root; lo otherwise."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from types import TracebackType
 class TwoHosts:
     """A context manager. `left` and `right` are command prefixes that run a program on either host.
 
-    `interface` is the left host's interface, `right_address` the right host's address. Without root both hosts are
-    this one and everything stays on lo.
+    `interface` is the left host's interface, the addresses are theirs. With `routed` all that the left host sends
+    elsewhere goes to the right one, which forwards nothing. Without root both hosts are this one and everything stays
+    on lo.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, routed: bool = False) -> None:
         self.separate = os.geteuid() == 0
+        self._routed = routed
         tag = f"preau{os.getpid()}"
         self._names = (f"{tag}l", f"{tag}r")
         self.interface = "veth0" if self.separate else "lo"
+        self.left_address = "10.213.0.1" if self.separate else "127.0.0.1"
         self.right_address = "10.213.0.2" if self.separate else "127.0.0.1"
         self.left = ["ip", "netns", "exec", self._names[0]] if self.separate else []
         self.right = ["ip", "netns", "exec", self._names[1]] if self.separate else []
@@ -44,9 +47,11 @@ class TwoHosts:
             _ip("netns", "add", name)
             _ip("-n", name, "link", "set", "lo", "up")
         _ip("-n", left, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", right)
-        for name, address in zip(self._names, ("10.213.0.1/24", "10.213.0.2/24"), strict=True):
-            _ip("-n", name, "address", "add", address, "dev", "veth0")
+        for name, address in zip(self._names, (self.left_address, self.right_address), strict=True):
+            _ip("-n", name, "address", "add", f"{address}/24", "dev", "veth0")
             _ip("-n", name, "link", "set", "veth0", "up")
+        if self._routed:
+            _ip("-n", left, "route", "add", "default", "via", self.right_address)
 
     def _remove(self) -> None:
         for name in self._names:

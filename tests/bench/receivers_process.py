@@ -1,0 +1,120 @@
+"""Cheap viewers for benches: ICE and DTLS with aiortc, then datagrams are only counted.
+
+    python -m tests.bench.receivers_process ADDRESS [KIT_URL CODE]
+
+Reads commands from standard input, one a line: ``open N`` (that many viewers in all), ``count``; answers each with
+one line. With a kit's URL the viewers come as pages do, with a join, a Socket.IO connection and WHEP; without, they
+ask the streaming service on the bus named by the settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from simple_websocket import Client, ConnectionClosed
+
+from appliance.settings import load
+from streaming.client import StreamingClient
+from tests.streaming.watcher import Signalling, Watcher
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.datagrams = 0
+
+    def attach(self, watcher: Watcher) -> None:
+        """Count what is neither STUN nor DTLS (RFC 7983) before aiortc sees it."""
+        for protocol in watcher.connection._protocols:
+            protocol.datagram_received = self._counting(protocol.datagram_received)
+
+    def _counting(self, receive: Any) -> Any:
+        def datagram_received(data: bytes, address: Any) -> None:
+            if data[0] >= 128:
+                self.datagrams += 1
+            else:
+                receive(data, address)
+
+        return datagram_received
+
+
+@dataclass
+class Answer:
+    answer: str
+
+
+class PageClient:
+    """Joins as a pupil's page does. `watch` has the streaming client's form."""
+
+    def __init__(self, url: str, code: str) -> None:
+        self._url = url
+        self._code = code
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._sockets: list[Client] = []
+
+    def watch(self, *, viewer: str, name: str, role: Any, offer: str, peer: str) -> Answer:
+        joined = self._post("/api/v1/join", json.dumps({"code": self._code, "name": viewer}), "application/json")
+        token = json.loads(joined)["token"]
+        self._listen(token)
+        return Answer(self._post("/whep", offer, "application/sdp", Authorization=f"Bearer {token}"))
+
+    def _post(self, path: str, body: str, content: str, **headers: str) -> str:
+        request = urllib.request.Request(self._url + path, body.encode(), {"Content-Type": content, **headers})
+        with self._opener.open(request, timeout=30) as response:
+            return str(response.read().decode())
+
+    def _listen(self, token: str) -> None:
+        """A Socket.IO connection (protocol 5 on Engine.IO 4) that answers pings and takes what comes."""
+        address = self._url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+        socket = Client.connect(address)
+        socket.receive(timeout=10)
+        socket.send("40" + json.dumps({"token": token}))
+        threading.Thread(target=_answer_pings, args=(socket,), daemon=True).start()
+        self._sockets.append(socket)
+
+
+def _answer_pings(socket: Client) -> None:
+    try:
+        while True:
+            if socket.receive() == "2":
+                socket.send("3")
+    except ConnectionClosed:
+        return
+
+
+async def main(address: str, *kit: str) -> None:
+    client: Signalling = PageClient(*kit) if kit else StreamingClient(load(), timeout_s=60)
+    counter, watchers = Counter(), list[Watcher]()
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        verb, *rest = line.split()
+        if verb == "open":
+            while len(watchers) < int(rest[0]):
+                watcher = Watcher(address=address)
+                watchers.append(watcher)
+                await _connect(watcher, client, f"v{len(watchers)}")
+                counter.attach(watcher)
+        sys.stdout.write(f"{counter.datagrams}\n")
+        sys.stdout.flush()
+
+
+async def _connect(watcher: Watcher, client: Signalling, viewer: str) -> None:
+    connected = asyncio.Event()
+
+    def changed() -> None:
+        if watcher.pc.connectionState == "connected":
+            connected.set()
+
+    watcher.pc.on("connectionstatechange", changed)
+    await watcher.watch(client, viewer=viewer)
+    async with asyncio.timeout(60):
+        await connected.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
