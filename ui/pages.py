@@ -33,8 +33,8 @@ def moment(wall: float, locale: str) -> str:
 
 
 @blueprint.app_template_filter("size")
-def size(number: int) -> str:
-    return size_text(number)
+def size(number: int, locale: str) -> str:
+    return size_text(number, locale)
 
 
 @blueprint.get("/")

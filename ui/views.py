@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from babel.dates import format_datetime
+from babel.units import format_unit
 
 from appliance.messages import CaptureState, Lesson, LessonState, ViewersState
 from ui.state import ServiceStatus
@@ -96,14 +97,14 @@ def moment_text(wall: float, locale: str) -> str:
     return str(format_datetime(datetime.fromtimestamp(wall).astimezone(), "d MMMM y, HH:mm", locale=locale))
 
 
-def size_text(size: int) -> str:
-    """Bytes as a person reads them, in decimal units with the same abbreviations in both languages."""
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
+def size_text(size: int, locale: str) -> str:
+    """Bytes as a person reads them, in decimal units: "734 MB", in French "734 Mo"."""
+    value = size / 1000
+    for unit in ("kilobyte", "megabyte"):
+        if value < 999.5:
+            return str(format_unit(value, f"digital-{unit}", length="short", format="0", locale=locale))
         value /= 1000
-    return f"{value:.1f} GB"
+    return str(format_unit(value, "digital-gigabyte", length="short", format="0.0", locale=locale))
 
 
 def file_name(title: str, started_at: float) -> str:

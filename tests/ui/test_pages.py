@@ -166,9 +166,10 @@ def test_pupils_are_told_an_address_they_can_reach(host: str, addresses: list[st
 
 def test_figures_for_people() -> None:
     assert [clock_text(5), clock_text(65.9), clock_text(3725)] == ["0:05", "1:05", "1:02:05"]
-    assert [size_text(12), size_text(999_999), size_text(734_000_000), size_text(64_000_000_000)] == [
-        "12 B", "1000 kB", "734 MB", "64.0 GB",
+    assert [size_text(size, "en") for size in (12, 999_999, 734_000_000, 64_000_000_000)] == [
+        "0 kB", "1 MB", "734 MB", "64.0 GB",
     ]  # fmt: skip
+    assert size_text(734_000_000, "fr").split() == ["734", "Mo"]
 
 
 def test_signing_in_opens_the_console(kit: Kit) -> None:
