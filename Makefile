@@ -12,7 +12,7 @@ RUN_PACKAGES := python3-venv libportaudio2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2
 BENCH_PACKAGES := $(TEST_PACKAGES) iputils-ping
 
-.PHONY: help run test lint unit bench bench-fanout bench-latency bench-kit lock vendor translations clean packages-run packages-test
+.PHONY: help run test lint unit bench bench-fanout bench-latency bench-kit lock vendor translations settings-page clean packages-run packages-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -91,6 +91,9 @@ vendor: $(VENV)/.run ## fetch the browser libraries afresh from npm packages
 
 translations: $(VENV)/.run ## compile the message catalogues
 	$(VENV)/bin/pybabel compile -q -d ui/translations
+
+settings-page: $(VENV)/.run ## write docs/settings.md from the settings
+	$(PY) -m appliance.settings_page
 
 clean: ## remove what can be made again
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

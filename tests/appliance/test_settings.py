@@ -6,6 +6,7 @@ import pytest
 
 from appliance.bus import LONGEST_FOLDER
 from appliance.settings import Settings, SettingsError, load
+from appliance.settings_page import PAGE, page
 
 
 def test_environment_overrides_the_file(tmp_path: Path) -> None:
@@ -67,3 +68,7 @@ def test_a_film_brings_its_own_sound_unless_a_microphone_is_set() -> None:
 def test_the_bus_fits_in_a_socket_address(tmp_path: Path) -> None:
     assert Settings(data_dir=Path("/data")).bus == Path("/data/run")
     assert len(str(Settings(data_dir=tmp_path / ("x" * 120)).bus)) <= LONGEST_FOLDER
+
+
+def test_the_page_of_settings_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: make settings-page"

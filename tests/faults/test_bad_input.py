@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,10 @@ def test_a_start_that_cannot_be_says_why(tmp_path: Path) -> None:
     text_file = tmp_path / "notes.mp4"
     text_file.write_text("not a film")
     assert "no such file" in refused(tmp_path, CAMERA=f"file:{tmp_path}/absent.mp4")
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(8000))
+    assert "there is no video in this file" in refused(tmp_path, CAMERA=f"file:{tmp_path}/sound.wav")
     assert "cannot be read as a film" in refused(tmp_path, CAMERA=f"file:{text_file}")
     assert "does not exist" in refused(tmp_path / "a" / "b")
     (tmp_path / "file").write_text("")

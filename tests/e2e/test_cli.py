@@ -1,0 +1,66 @@
+"""The command `preau` beside a running kit: start, list, export, stop, delete, doctor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.judge import probe
+from tests.kit import Kit, free_port, running_kit, wait_until
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    yield from running_kit(tmp_path_factory.mktemp("kit"))
+
+
+def preau(*arguments: str, data: Path, port: int, answer: str = "") -> subprocess.CompletedProcess[str]:
+    environ = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PREAU_")},
+        "PREAU_DATA_DIR": str(data),
+        "PREAU_HTTP_HOST": "127.0.0.1",
+        "PREAU_HTTP_PORT": str(port),
+        "PREAU_ICE_INTERFACES": "lo",
+        "PREAU_TEACHER_PIN": "271828",
+    }
+    command = [sys.executable, "-m", "appliance", *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, input=answer, timeout=60, check=False)
+
+
+def test_a_lesson_from_the_command_line(kit: Kit, tmp_path: Path) -> None:
+    def run(*arguments: str, answer: str = "") -> str:
+        result = preau(*arguments, data=kit.data, port=kit.port, answer=answer)
+        assert result.returncode == 0, result
+        return result.stdout
+
+    lesson, _, code = run("lesson", "start", "Géométrie").split()
+    assert code == kit.api("GET", "kit")["join"]["code"]
+    wait_until(lambda: kit.api("GET", f"lessons/{lesson}")["duration_s"] > 1, 10, "the recording")
+    assert "live" in run("lesson", "list")
+    assert "a lesson is live" in run("doctor")
+    run("lesson", "stop", lesson)
+    listed = run("lesson", "list")
+    assert lesson in listed
+    assert "Géométrie" in listed
+    run("export", lesson, str(tmp_path / "lesson.mp4"))
+    assert probe(tmp_path / "lesson.mp4").duration_s > 1
+    assert [path.name for path in tmp_path.iterdir()] == ["lesson.mp4"]
+    run("lesson", "delete", lesson, answer="y\n")
+    assert run("lesson", "list") == ""
+
+
+def test_what_cannot_be_done_is_said_in_a_line(kit: Kit, tmp_path: Path) -> None:
+    unknown = preau("lesson", "stop", "20260101-000000-abcd", data=kit.data, port=kit.port)
+    assert unknown.returncode == 1
+    assert len(unknown.stderr.splitlines()) == 1
+    nobody = preau("lesson", "list", data=tmp_path, port=free_port())
+    assert nobody.returncode == 1
+    assert "is `preau run` running?" in nobody.stderr
+    wrong = preau("--config", str(tmp_path / "absent.toml"), "run", data=tmp_path, port=free_port())
+    assert wrong.returncode == 78
+    assert "there is no such file" in wrong.stderr
