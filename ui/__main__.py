@@ -33,14 +33,14 @@ HANDLED = (signal.SIGTERM, signal.SIGINT)
 
 
 class PlainLogger(Logger):  # type: ignore[misc]
-    """gunicorn's records through the project's own handlers; no access log."""
+    """gunicorn's warnings and errors through the project's own handlers; no access log, no chatter at the start."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         for log in (self.error_log, self.access_log):
             log.handlers.clear()
             log.propagate = True
-            log.setLevel(logging.NOTSET)
+            log.setLevel(logging.WARNING)
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]
