@@ -58,5 +58,21 @@ class TwoHosts:
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 
 
+def unavailable() -> str:
+    """Why network namespaces cannot be made here; empty when they can."""
+    if os.geteuid():
+        return "needs root: makes network namespaces"
+    name = f"preau{os.getpid()}try"
+    try:
+        _ip("netns", "add", name)
+        _ip("netns", "exec", name, "true")
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
+        return f"no network namespaces here: {said}"
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+    return ""
+
+
 def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.network import TwoHosts
+from tests.network import TwoHosts, unavailable
 
 STRANGER = "192.0.2.1"  # RFC 5737: an address that is nobody's
 OWN = [
@@ -26,8 +25,9 @@ def outside(address: str) -> bool:
 
 
 @pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes network namespaces")
 def test_nothing_leaves_the_kits_network() -> None:
+    if reason := unavailable():
+        pytest.skip(reason)
     with TwoHosts(routed=True) as hosts:
         sniffer = subprocess.Popen(
             [*hosts.right, sys.executable, "-m", "tests.e2e.sniffer", "veth0"],
