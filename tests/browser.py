@@ -72,7 +72,7 @@ def teacher_page(context: BrowserContext, kit: Kit) -> Page:
     page.goto(f"{kit.url}/teacher")
     page.fill("#pin", PIN)
     page.click("#pin-form button")
-    page.wait_for_selector("#start")
+    page.wait_for_selector("body[data-state=ready], body[data-state=live]")
     return page
 
 

@@ -97,19 +97,21 @@ window.preauProbe = (() => {
     await context.resume();
     const processor = context.createScriptProcessor(256, 1, 1);
     const beeps = [], flashes = [];
-    // The context's clock on the page's: the least difference seen is the one without a late callback. It tells when
+    // The context's clock on the page's: the least difference of late is the one without a late callback (of late: the
+    // context's clock stands still when a busy machine leaves its thread without a processor). It tells when
     // sound leaves the jitter buffer, which agrees with the browser's own estimatedPlayoutTimestamp within some 10 ms;
     // getOutputTimestamp would add the output buffer of this context, which the page's <video> does not go through.
-    let epoch = Infinity;
+    const differences = [];
     let quietSince = -1;
     processor.onaudioprocess = (event) => {
-      epoch = Math.min(epoch, performance.now() - context.currentTime * 1000);
+      differences.push(performance.now() - context.currentTime * 1000);
+      if (differences.length > 100) differences.shift();
       const samples = event.inputBuffer.getChannelData(0);
       const onset = samples.findIndex((sample) => Math.abs(sample) > 0.05);
       if (onset < 0) return;
       // Double buffered: what is handed over now entered two buffers before its own playback.
       const at = event.playbackTime - (2 * samples.length - onset) / context.sampleRate;
-      if (at - quietSince > 0.4) beeps.push(at);
+      if (at - quietSince > 0.4) beeps.push(Math.min(...differences) + at * 1000);
       quietSince = at;
     };
     source.connect(processor);
@@ -124,7 +126,7 @@ window.preauProbe = (() => {
     }
     await context.close();
     const offsets = flashes
-      .map((flash) => beeps.map((beep) => epoch + beep * 1000 - flash).sort((a, b) => Math.abs(a) - Math.abs(b))[0])
+      .map((flash) => beeps.map((beep) => beep - flash).sort((a, b) => Math.abs(a) - Math.abs(b))[0])
       .filter((offset) => Math.abs(offset) < 500)
       .sort((a, b) => a - b);
     if (offsets.length < claps - 1) throw new Error(`flashes ${flashes} beeps ${beeps}`);

@@ -107,6 +107,7 @@ function complaint({ status, retryAfter }) {
   return text("unreachable");
 }
 
+element("join-button").disabled = false; // from here on, a press is heard
 element("join-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = element("join-button");

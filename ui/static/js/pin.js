@@ -18,4 +18,5 @@ form.addEventListener("submit", async (event) => {
   error.hidden = false;
   form.elements.pin.select();
 });
+form.querySelector("button").disabled = false; // from here on, a press is heard
 form.elements.pin.focus();

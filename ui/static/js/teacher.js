@@ -1,4 +1,4 @@
-// The teacher's page: one button, a preview, who is there. body[data-state]: ready, starting, live, stopping.
+// The teacher's page: one button, a preview, who is there. body[data-state]: loading, ready, starting, live, stopping.
 
 import { call } from "./api.js";
 import { connect, restartWatch } from "./push.js";
