@@ -7,6 +7,7 @@ Belongs to the loop that made it.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import socket
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
+from aioice.utils import random_string
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
@@ -29,7 +31,7 @@ from pylibsrtp import Error as SrtpError
 from pylibsrtp._binding import ffi, lib
 
 from streaming.lane import Negotiated, Send
-from streaming.offer import PARSE_ERRORS, Offer
+from streaming.offer import PARSE_ERRORS, Offer, OfferError
 
 # What setRemoteDescription and createAnswer raise on an offer that was readable but cannot be answered.
 NEGOTIATION_ERRORS = (*PARSE_ERRORS, InternalError, InvalidAccessError, InvalidStateError, OperationError)
@@ -97,6 +99,7 @@ class Peer:
         self._pc.on("connectionstatechange", self._changed)
         self.heard_ns = 0
         self._negotiated: list[Negotiated] = []
+        self._guarded: list[Any] = []
         self._kinds = list(kinds)
         for kind in kinds:
             transceiver = self._pc.addTransceiver(kind, direction="sendonly")
@@ -127,7 +130,9 @@ class Peer:
         connection._local_candidates += await connection.get_component_candidates(1, list(addresses))
         connection._local_candidates_end = True
         for protocol in connection._protocols:
-            protocol.datagram_received = self._from_peer_only(protocol.datagram_received)
+            if protocol not in self._guarded:
+                self._guarded.append(protocol)
+                protocol.datagram_received = self._from_peer_only(protocol.datagram_received)
 
     def _from_peer_only(self, receive: Callable[[bytes, Any], None]) -> Callable[[bytes, Any], None]:
         """Media and DTLS only from addresses that ICE knows; STUN (RFC 7983: first byte 0 to 3) from everywhere."""
@@ -142,7 +147,9 @@ class Peer:
         return receive_checked
 
     def _is_peer(self, address: Any) -> bool:
-        return any(pair.remote_addr == (address[0], address[1]) for pair in self._connection._check_list)
+        remote = (address[0], address[1])
+        pairs = (*self._connection._check_list, *self._connection._nominated.values())
+        return any(pair.remote_addr == remote for pair in pairs)
 
     @staticmethod
     def _guard(receive: Callable[[bytes, int], None]) -> Callable[[bytes, int], None]:
@@ -187,6 +194,33 @@ class Peer:
         """Give aioice one more remote candidate (UDP, literal address)."""
         candidate.sdpMid = mid
         await self._pc.addIceCandidate(candidate)
+
+    async def restart_ice(
+        self, username: str, password: str, addresses: Sequence[str]
+    ) -> tuple[str, str, list[RTCIceCandidate]]:
+        """Begin ICE anew under the browser's new credentials (RFC 8445 section 9); returns the kit's own ones.
+
+        Media keeps to the pair in use until another is nominated; DTLS and SRTP do not notice. The sockets stay, and
+        `addresses` that are new to the kit get one. Raises OfferError when the connection is already closed.
+        """
+        connection = self._connection
+        while connection._check_list_done and connection._query_consent_task is None and not connection._closing:
+            await asyncio.sleep(0.01)  # aioice is about to look at the list of its first checks
+        if connection._closing:
+            raise OfferError("the connection is closed; open a new session")
+        for pair in connection._check_list:
+            if pair.task is not None:
+                pair.task.cancel()
+        connection._check_list.clear()
+        connection._remote_candidates.clear()
+        connection._early_checks.clear()
+        connection._local_username, connection._local_password = random_string(4), random_string(22)
+        connection.remote_username, connection.remote_password = username, password
+        bound = {candidate.host for candidate in connection.local_candidates}
+        if new := [address for address in addresses if address not in bound]:
+            await self._gather(new)
+        candidates = self._dtls.transport.iceGatherer.getLocalCandidates()
+        return connection.local_username, connection.local_password, candidates
 
     def path(self) -> Send | None:
         """What encrypts and sends one RTP packet to the browser now; None while there is no way to it.

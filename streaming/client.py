@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from appliance import bus
-from appliance.messages import CloseSession, CloseViewers, PatchSession, Watch, Watching
+from appliance.messages import CloseSession, CloseViewers, PatchSession, Reply, Watch, Watching
 from appliance.settings import Settings
 
 SERVICE = "streaming"
@@ -26,10 +26,11 @@ class StreamingClient:
             raise bus.BusError(f"unexpected reply {type(reply).__name__}")
         return reply
 
-    def patch(self, session: str, *, viewer: str, etag: str, fragment: str, peer: str) -> None:
-        """Add trickled candidates. Refused `not_found`, `precondition` (entity tag), `invalid`, `conflict` (ICE
-        restart, which is not supported)."""
-        self._call(PatchSession(session, viewer, etag, fragment, peer))
+    def patch(self, session: str, *, viewer: str, etag: str, fragment: str, peer: str) -> Watching | None:
+        """Add trickled candidates, or restart ICE: then the new entity tag and, as `answer`, the kit's fragment.
+        Refused `not_found`, `precondition` (entity tag), `invalid`."""
+        reply = self._call(PatchSession(session, viewer, etag, fragment, peer))
+        return reply if isinstance(reply, Watching) else None
 
     def close(self, session: str, *, viewer: str) -> None:
         """End a session. Refused `not_found` when it is unknown, another viewer's, or already ended."""
@@ -39,5 +40,5 @@ class StreamingClient:
         """End every pupil's session. Idempotent."""
         self._call(CloseViewers())
 
-    def _call(self, command: PatchSession | CloseSession | CloseViewers) -> None:
-        bus.call(self._folder, SERVICE, command, timeout_s=self._timeout_s)
+    def _call(self, command: PatchSession | CloseSession | CloseViewers) -> Reply:
+        return bus.call(self._folder, SERVICE, command, timeout_s=self._timeout_s)

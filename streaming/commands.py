@@ -60,9 +60,7 @@ class Commands:
             raise CommandRefused("invalid", str(error)) from None
         if len(self._fanout.viewers) >= MOST_SESSIONS:
             raise CommandRefused("unavailable", f"the kit already serves {MOST_SESSIONS} viewers")
-        addresses = interfaces.choose(self._local_addresses(), self._settings.ice_interfaces, command.peer)
-        if not addresses:
-            raise CommandRefused("unavailable", "the kit has no network address for media (ice_interfaces)")
+        addresses = self._addresses(command.peer)
         viewer = Viewer(
             owner=command.viewer,
             name=command.name,
@@ -83,18 +81,30 @@ class Commands:
             raise CommandRefused("invalid", f"the offer cannot be answered ({type(error).__name__})") from None
         return Watching(viewer.session, viewer.etag, answer)
 
-    async def _patch(self, command: PatchSession) -> Done:
+    async def _patch(self, command: PatchSession) -> Done | Watching:
+        """Trickled candidates, or an ICE restart. One that is asked for again (its answer may have been lost on the
+        way) is answered again with the same credentials."""
         viewer = self._find(command.session, command.viewer)
         if command.etag not in (viewer.etag, "*"):
             raise CommandRefused("precondition", "the entity tag is not this session's")
         try:
             fragment = offer.read_fragment(command.fragment, command.peer)
+            if viewer.restarts_ice(fragment):
+                own = await viewer.restart_ice(fragment, self._addresses(command.peer))
+                log.info("ice restarted", viewer=viewer.name)
+                return Watching(viewer.session, viewer.etag, own)
+            await viewer.trickle(fragment)
         except offer.OfferError as error:
             raise CommandRefused("invalid", str(error)) from None
-        if viewer.restarts_ice(fragment):
-            raise CommandRefused("conflict", "ICE restart is not supported; open a new session")
-        await viewer.trickle(fragment)
+        if command.etag == "*" and viewer.ice_fragment is not None:
+            return Watching(viewer.session, viewer.etag, viewer.ice_fragment)
         return Done()
+
+    def _addresses(self, peer: str) -> list[str]:
+        addresses = interfaces.choose(self._local_addresses(), self._settings.ice_interfaces, peer)
+        if not addresses:
+            raise CommandRefused("unavailable", "the kit has no network address for media (ice_interfaces)")
+        return addresses
 
     def _find(self, session: str, owner: str) -> Viewer:
         viewer = self._fanout.viewers.get(session)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiortc import RTCIceCandidate
@@ -16,11 +17,13 @@ from aiortc.sdp import (
     MediaDescription,
     SessionDescription,
     candidate_from_sdp,
+    candidate_to_sdp,
     parse_h264_profile_level_id,
 )
 
 LONGEST_OFFER = 64 * 1024
 MOST_CANDIDATES = 32
+SHORTEST_PASSWORD = 22  # RFC 8839 section 5.4
 _FINGERPRINTS = frozenset({"sha-256", "sha-384", "sha-512"})
 _PROFILES = frozenset({H264Profile.PROFILE_CONSTRAINED_BASELINE, H264Profile.PROFILE_BASELINE})
 _CANDIDATE = re.compile(r"^(?:a=)?candidate:(\S+) (\d+) (\S+) (\d+) (\S+) (\d+) typ (\S+)(.*)$")
@@ -39,16 +42,22 @@ class Offer:
 
     sdp: str
     kinds: tuple[str, ...]
-    mid: str
+    mids: tuple[str, ...]
     username: str
+
+    @property
+    def mid(self) -> str:
+        """The section that stands for the whole bundle (RFC 9143 section 7.2)."""
+        return self.mids[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Trickled candidates; `username` is the ice-ufrag they belong to, if the fragment says so."""
+    """Trickled candidates, and the ICE credentials that they belong to, if the fragment says so."""
 
     candidates: tuple[RTCIceCandidate, ...]
     username: str | None
+    password: str | None = None
 
 
 def read(text: str, peer: str) -> Offer:
@@ -73,16 +82,14 @@ def read(text: str, peer: str) -> Offer:
         raise OfferError("the offer must bundle its sections (a=group:BUNDLE), each with its own a=mid")
     if sum(len(section.ice_candidates) for section in media) > MOST_CANDIDATES:
         raise OfferError(f"the offer holds more than {MOST_CANDIDATES} candidates")
-    return Offer(sdp, kinds, mids[0], _ice_username(media[0]))
+    return Offer(sdp, kinds, tuple(mids), _ice_username(media[0]))
 
 
 def read_fragment(text: str, peer: str) -> Fragment:
     """Check a trickle-ice-sdpfrag (RFC 8840 section 9)."""
     _check_text(text, "fragment")
     lines = text.splitlines()
-    names = {line.removeprefix("a=ice-ufrag:").strip() for line in lines if line.startswith("a=ice-ufrag:")}
-    if len(names) > 1:
-        raise OfferError("the fragment names more than one ice-ufrag")
+    username, password = (_one_credential(lines, name) for name in ("ice-ufrag", "ice-pwd"))
     written = [line for line in lines if line.startswith("a=candidate:")]
     if len(written) > MOST_CANDIDATES:
         raise OfferError(f"the fragment holds more than {MOST_CANDIDATES} candidates")
@@ -91,7 +98,42 @@ def read_fragment(text: str, peer: str) -> Fragment:
         candidates = tuple(candidate_from_sdp(line.removeprefix("a=candidate:")) for line in usable)
     except PARSE_ERRORS as error:
         raise OfferError(f"the fragment holds an unreadable candidate ({type(error).__name__})") from None
-    return Fragment(candidates, next(iter(names), None))
+    return Fragment(candidates, username, password)
+
+
+def write_fragment(
+    mids: Sequence[str], kind: str, username: str, password: str, candidates: Sequence[RTCIceCandidate]
+) -> str:
+    """The kit's side after an ICE restart (RFC 9725 section 4.3.3): credentials and candidates of the bundle's first
+    section, which is of `kind`."""
+    lines = [
+        "a=ice-options:trickle ice2",
+        f"a=group:BUNDLE {' '.join(mids)}",
+        f"m={kind} 9 UDP/TLS/RTP/SAVPF 0",
+        f"a=mid:{mids[0]}",
+        f"a=ice-ufrag:{username}",
+        f"a=ice-pwd:{password}",
+        *(f"a=candidate:{candidate_to_sdp(candidate)}" for candidate in candidates),
+        "a=end-of-candidates",
+    ]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _one_credential(lines: Sequence[str], name: str) -> str | None:
+    found = {line.partition(":")[2].strip() for line in lines if line.startswith(f"a={name}:")}
+    if len(found) > 1:
+        raise OfferError(f"the fragment names more than one {name}")
+    return next(iter(found), None)
+
+
+def check_restart(fragment: Fragment) -> tuple[str, str]:
+    """The new ICE user name and password of a fragment that restarts ICE (RFC 8445 section 5.3)."""
+    username, password = fragment.username or "", fragment.password or ""
+    if not _ICE_WORD.match(username):
+        raise OfferError("the fragment's ice-ufrag cannot be used")
+    if not _ICE_WORD.match(password) or len(password) < SHORTEST_PASSWORD:
+        raise OfferError("an ICE restart needs an ice-pwd of at least 22 characters")
+    return username, password
 
 
 def _check_text(text: str, what: str) -> None:

@@ -53,6 +53,25 @@ def test_datagrams_pass_through_what_is_hidden() -> None:
     assert "self._nominated.get(component)" in source(aioice.Connection.sendto)
 
 
+def test_ice_can_begin_anew() -> None:
+    """What restart_ice changes is what aioice reads for every check, and nothing else remembers the old credentials."""
+    assert "self._local_username" in source(vars(Connection)["local_username"].fget)
+    assert "self._local_password" in source(vars(Connection)["local_password"].fget)
+    assert "self.remote_username" in source(Connection.build_request)
+    assert "self.remote_password.encode" in source(Connection.check_start)
+    assert "while True" in source(Connection.query_consent) and "self.remote_password" in source(
+        Connection.query_consent
+    )
+    assert "self._check_list.append(pair)" in source(Connection.check_incoming)
+    assert "self._nominated[pair.component] = pair" in source(Connection.check_complete)
+    finished = source(Connection.connect)
+    assert finished.index("self._check_list_state.get()") < finished.index("self._query_consent_task = ")
+    assert "self._closing = True" in source(Connection.close)
+    connection: Any = Connection(ice_controlling=False)
+    assert connection._check_list_done is False and connection._query_consent_task is None
+    assert [len(thing) for thing in (connection._remote_candidates, connection._early_checks)] == [0, 0]
+
+
 def test_a_sender_is_started_by_its_send_method_only() -> None:
     connected = source(RTCPeerConnection._RTCPeerConnection__connect)  # type: ignore[attr-defined]
     assert "transceiver.sender.send(" in connected

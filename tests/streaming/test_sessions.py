@@ -15,6 +15,7 @@ from appliance import bus
 from appliance.bus import CommandRefused
 from appliance.messages import Refused, StopLesson, ViewersState
 from streaming.aiortc_private import Peer
+from streaming.offer import read_fragment
 from streaming.viewer import CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S
 from tests.streaming.conftest import Running
 from tests.streaming.material import Capture
@@ -145,7 +146,9 @@ def test_sessions_are_guarded(running: Running, capture: Capture) -> None:
             ("not_found", {"viewer": "v2"}),
             ("precondition", {"etag": "x"}),
             ("invalid", {"text": ""}),
-            ("conflict", {"text": "a=ice-ufrag:other\r\n" + fragment}),
+            ("invalid", {"text": "a=ice-ufrag:other\r\n" + fragment}),
+            ("invalid", {"text": "a=ice-ufrag:other\r\na=ice-pwd:short\r\n"}),
+            ("precondition", {"text": f"a=ice-ufrag:other\r\na=ice-pwd:{'x' * 22}\r\n", "etag": "old"}),
         ):
             with pytest.raises(CommandRefused) as refused:
                 patch(**wrong)
@@ -153,6 +156,46 @@ def test_sessions_are_guarded(running: Running, capture: Capture) -> None:
         with pytest.raises(CommandRefused) as refused:
             running.client.close(reply.session, viewer="v2")
         assert refused.value.kind == "not_found"
+        await watcher.close()
+
+    asyncio.run(scenario())
+
+
+def test_ice_restarts_under_new_credentials(running: Running, capture: Capture) -> None:
+    """The picture goes on, over another port of the viewer's, with the same keys and sequence numbers."""
+
+    async def scenario() -> None:
+        watcher = Watcher()
+        reply = await watcher.watch(running.client)
+        async with asyncio.timeout(10):
+            await watcher.receive("video", 1)
+        assert running.server is not None
+        (viewer,) = running.server.fanout.viewers.values()
+        first = viewer.peer._pair
+        fragment = f"a=ice-ufrag:anew\r\na=ice-pwd:{'p' * 22}\r\n"
+        answers = []
+        for etag in ("*", "*"):  # the second asks for an answer that was lost on the way
+            answers.append(
+                await asyncio.to_thread(
+                    running.client.patch, reply.session, viewer="v1", etag=etag, fragment=fragment, peer="127.0.0.1"
+                )
+            )
+        restarted = answers[0]
+        assert restarted is not None and answers[1] == restarted
+        assert restarted.etag != reply.etag
+        with pytest.raises(CommandRefused) as refused:
+            await asyncio.to_thread(
+                running.client.patch, reply.session, viewer="v1", etag=reply.etag, fragment=fragment, peer="127.0.0.1"
+            )
+        assert refused.value.kind == "precondition"
+        own = read_fragment(restarted.answer, "127.0.0.1")
+        assert own.username and own.password and own.candidates
+        await watcher.restart("anew", "p" * 22, own)
+        async with asyncio.timeout(10):
+            frames = await watcher.receive("video", 60)
+        assert all(later.pts > earlier.pts for earlier, later in zip(frames, frames[1:], strict=False))
+        assert viewer.peer._pair is not first and viewer.peer._pair.remote_addr != first.remote_addr
+        await asyncio.to_thread(running.client.close, reply.session, viewer="v1")
         await watcher.close()
 
     asyncio.run(scenario())

@@ -6,6 +6,9 @@ import asyncio
 from typing import Any, Protocol
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcicetransport import candidate_to_aioice
+
+from streaming.offer import Fragment
 
 
 class Signalling(Protocol):
@@ -49,6 +52,26 @@ class Watcher:
         )
         await self.pc.setRemoteDescription(RTCSessionDescription(reply.answer, "answer"))
         return reply
+
+    async def restart(self, username: str, password: str, other: Fragment) -> None:
+        """Restart ICE as a browser does: new credentials, a new socket, the old one gone."""
+        connection = self.connection
+        old = list(connection._protocols)
+        connection._check_list.clear()
+        connection._remote_candidates.clear()
+        connection._remote_candidates_end = False
+        connection._local_username, connection._local_password = username, password
+        connection.remote_username, connection.remote_password = other.username, other.password
+        connection._local_candidates[:] = await connection.get_component_candidates(1, [self.address])
+        for protocol in old:
+            connection._protocols.remove(protocol)
+        for candidate in other.candidates:
+            await connection.add_remote_candidate(candidate_to_aioice(candidate))
+        for pair in connection._check_list:
+            connection.check_start_task(pair)
+            await pair.task
+        for protocol in old:
+            await protocol.close()
 
     async def receive(self, kind: str, count: int) -> list[Any]:
         return [await self.tracks[kind].recv() for _ in range(count)]
