@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from appliance.bus import LONGEST_FOLDER
 
@@ -22,6 +22,9 @@ DEFAULT_FILE = Path("/etc/preau/preau.toml")
 PREFIX = "PREAU_"
 # Set by the supervisor for its children; not settings, so not refused as unknown keys.
 INTERNAL_VARIABLES = {"PREAU_CONFIG", "PREAU_RESTARTS", "PREAU_SUPERVISOR_PID"}
+# RFC 7064 and RFC 7065; a transport is for TURN only.
+_ICE_HOST = r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\])(:\d{1,5})?"
+_ICE_URL = re.compile(rf"stuns?:{_ICE_HOST}|turns?:{_ICE_HOST}(\?transport=(udp|tcp))?")
 
 
 class SettingsError(Exception):
@@ -61,6 +64,16 @@ class Settings(BaseModel):
     ice_interfaces: Annotated[list[str], BeforeValidator(_comma_separated)] = Field(
         default_factory=list, description="Network interfaces for media and discovery (lo allowed); empty means all."
     )
+    ice_servers: Annotated[list[str], BeforeValidator(_comma_separated)] = Field(
+        default_factory=list,
+        description="STUN and TURN servers for pages: stun:HOST, turn:HOST?transport=tcp, turns:HOST.",
+    )
+    turn_secret: str | None = Field(
+        None,
+        min_length=8,
+        validate_default=True,
+        description="The secret shared with the TURN servers (coturn's use-auth-secret).",
+    )
     discovery: bool = Field(True, description="Advertise the kit on the network (mDNS).")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else JSON.")
@@ -70,6 +83,21 @@ class Settings(BaseModel):
     def _known_source(cls, value: str | None) -> str | None:
         if value is not None and (not value or value == "file:"):
             raise ValueError("must be auto, demo, file:PATH or a device")
+        return value
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _ice_urls(cls, value: list[str]) -> list[str]:
+        for url in value:
+            if not _ICE_URL.fullmatch(url):
+                raise ValueError(f"{url} is no STUN or TURN address (RFC 7064, RFC 7065)")
+        return value
+
+    @field_validator("turn_secret")
+    @classmethod
+    def _secret_for_turn(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and any(url.startswith("turn") for url in info.data.get("ice_servers", [])):
+            raise ValueError("is needed for the TURN servers of ice_servers")
         return value
 
     @field_validator("data_dir", "runtime_dir")
@@ -137,5 +165,5 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{name}: there is no such setting"
     reason = re.sub(r"^Value error, ", "", problem["msg"])
-    shown = "" if "pin" in key else f" (got {problem['input']!r})"
+    shown = "" if "pin" in key or "secret" in key else f" (got {problem['input']!r})"
     return f"{name}: {reason}{shown}"

@@ -1,22 +1,31 @@
-"""WHEP signalling (draft-ietf-wish-whep): carries SDP between browsers and the streaming service, nothing else.
+"""WHEP signalling (draft-ietf-wish-whep, and RFC 9725 where it refers to it): carries SDP between browsers and the
+streaming service, nothing else.
 
-Pupils are let in while a lesson is live, the teacher always (the preview). A session belongs to the viewer who
-opened it: streaming answers `not_found` to anybody else.
+Players of other sites may use it with a Bearer token (CORS); cookies count for the kit's own pages only. Pupils are let
+in while a lesson is live, the teacher always (the preview). A session belongs to the viewer who opened it: streaming
+answers `not_found` to anybody else.
 """
 
 from __future__ import annotations
 
+import time
+
 from flask import Blueprint, Response, request
 
 from appliance.messages import Watching
-from ui.auth import refuse_cross_site
-from ui.context import here
+from ui import ice
+from ui.auth import Identity, identify, refuse_cross_site
+from ui.context import Context, here
 from ui.problems import Problem
 
 blueprint = Blueprint("whep", __name__)
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"  # RFC 8840
 SESSION = "/whep/<string(maxlength=64):session>"
+RETRY_AFTER_S = 2
+ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
+EXPOSED_HEADERS = "Accept-Patch, Accept-Post, ETag, Link, Location, Retry-After"
+PREFLIGHT_AGE_S = 600
 
 
 @blueprint.before_request
@@ -41,9 +50,56 @@ def quoted(etag: str) -> str:
     return '"' + etag.strip('"') + '"'
 
 
+@blueprint.after_request
+def allow_other_sites(response: Response) -> Response:
+    """CORS for requests with a Bearer token: "*" makes browsers leave cookies out (Fetch, section 3.2.5)."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+    return response
+
+
+def options_response(allowed: str, accepted: dict[str, str]) -> Response:
+    preflight = {
+        "Access-Control-Allow-Methods": allowed,
+        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+        "Access-Control-Max-Age": str(PREFLIGHT_AGE_S),
+    }
+    return Response(status=204, headers={"Allow": allowed, "Cache-Control": "no-store", **accepted, **preflight})
+
+
+def offer_ice_servers(context: Context, identity: Identity, response: Response) -> Response:
+    """Add the STUN and TURN servers (RFC 9725 section 4.6), with credentials of this viewer's own."""
+    settings = context.settings
+    for server in ice.servers(settings.ice_servers, settings.turn_secret, identity.viewer, time.time()):
+        response.headers.add("Link", ice.link(server))
+    return response
+
+
+def entity_tag() -> str:
+    """The If-Match header's one strong tag, or "*". Raises Problem 428 or 412."""
+    if "If-Match" not in request.headers:
+        raise Problem(428, "If-Match is needed: the session's entity tag, or * to restart ICE")
+    tags = request.if_match
+    if tags.star_tag:
+        return "*"
+    strong = tags.as_set()
+    if len(strong) != 1 or not (tag := next(iter(strong))):
+        raise Problem(412, "If-Match must hold the session's one, strong entity tag")
+    return tag
+
+
 @blueprint.route("/whep", methods=["OPTIONS"], provide_automatic_options=False)
 def options() -> Response:
-    return Response(status=204, headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
+    """Who shows a token learns the ICE servers before making an offer: browsers cannot take them in later."""
+    context = here()
+    response = options_response("POST, OPTIONS", {"Accept-Post": SDP})
+    identity = identify(context.tokens)
+    return offer_ice_servers(context, identity, response) if identity else response
+
+
+@blueprint.route(SESSION, methods=["OPTIONS"], provide_automatic_options=False)
+def session_options(session: str) -> Response:
+    return options_response("PATCH, DELETE, OPTIONS", {"Accept-Patch": FRAGMENT})
 
 
 @blueprint.route("/whep", methods=["POST"], provide_automatic_options=False)
@@ -52,39 +108,39 @@ def watch() -> Response:
     identity = context.require("teacher", "pupil")
     offer = read_text(SDP, "Accept-Post")
     if identity.role == "pupil" and context.state.live is None:
-        raise Problem(409, "no lesson is live")
+        raise Problem(409, "no lesson is live", {"Retry-After": str(RETRY_AFTER_S)})
     watching = context.streaming.watch(
         viewer=identity.viewer, name=identity.name, role=identity.role, offer=offer, peer=request.remote_addr or ""
     )
-    return Response(
-        watching.answer,
-        201,
-        {"Location": f"/whep/{watching.session}", "ETag": quoted(watching.etag), "Cache-Control": "no-store"},
-        content_type=SDP,
-    )
+    headers = {
+        "Location": f"/whep/{watching.session}",
+        "ETag": quoted(watching.etag),
+        "Accept-Patch": FRAGMENT,
+        "Cache-Control": "no-store",
+    }
+    return offer_ice_servers(context, identity, Response(watching.answer, 201, headers, content_type=SDP))
 
 
-@blueprint.patch(SESSION)
+@blueprint.route(SESSION, methods=["PATCH"], provide_automatic_options=False)
 def patch(session: str) -> Response:
     context = here()
     identity = context.require("teacher", "pupil")
     fragment = read_text(FRAGMENT, "Accept-Patch")
-    etag = request.headers.get("If-Match")
-    if etag is None:
-        raise Problem(428, "If-Match is needed: the session's entity tag, or * to restart ICE")
+    etag = entity_tag()
     outcome = context.streaming.patch(
         session,
         viewer=identity.viewer,
-        etag=etag.strip().removeprefix("W/").strip('"'),
+        etag=etag,
         fragment=fragment,
         peer=request.remote_addr or "",
     )
     if isinstance(outcome, Watching):
-        return Response(outcome.answer, 200, {"ETag": quoted(outcome.etag)}, content_type=FRAGMENT)
+        headers = {"ETag": quoted(outcome.etag), "Cache-Control": "no-store"}
+        return Response(outcome.answer, 200, headers, content_type=FRAGMENT)
     return Response(status=204)
 
 
-@blueprint.delete(SESSION)
+@blueprint.route(SESSION, methods=["DELETE"], provide_automatic_options=False)
 def close(session: str) -> Response:
     context = here()
     identity = context.require("teacher", "pupil")

@@ -25,6 +25,10 @@ def test_environment_overrides_the_file(tmp_path: Path) -> None:
         ("CAMERA", "file:", "must be auto, demo, file:PATH or a device"),
         ("LANGUAGE", "de", "'fr' or 'en'"),
         ("KIT_NAME", "Préau!", "match pattern"),
+        ("ICE_SERVERS", "http://192.0.2.1", "is no STUN or TURN address"),
+        ("ICE_SERVERS", "stun:192.0.2.1?transport=udp", "is no STUN or TURN address"),
+        ("ICE_SERVERS", 'turn:a"; x="', "is no STUN or TURN address"),
+        ("TURN_SECRET", "short", "at least 8 characters"),
         ("CAMRA", "demo", "there is no such setting"),
     ],
 )
@@ -32,6 +36,17 @@ def test_a_wrong_value_is_refused_by_name(key: str, value: str, reason: str) -> 
     with pytest.raises(SettingsError, match=reason) as caught:
         load(environ={f"PREAU_{key}": value})
     assert f"PREAU_{key}" in str(caught.value)
+
+
+def test_turn_needs_its_secret() -> None:
+    urls = "stun:192.0.2.1:3478,turn:relay.example,turn:[2001:db8::1]:3478?transport=tcp,turns:relay.example:443"
+    settings = load(environ={"PREAU_ICE_SERVERS": urls, "PREAU_TURN_SECRET": "north pole"})
+    assert settings.ice_servers == urls.split(",")
+    with pytest.raises(SettingsError, match="PREAU_TURN_SECRET.*is needed"):
+        load(environ={"PREAU_ICE_SERVERS": urls})
+    with pytest.raises(SettingsError) as caught:
+        load(environ={"PREAU_TURN_SECRET": "hunter2"})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_all_wrong_keys_are_named_at_once() -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -58,10 +59,10 @@ def report_all(state: KitState) -> None:
     state.note(ViewersState(2, 1, ["Léa", "Noé"]))
 
 
-def make_kit(folder: Path) -> Kit:
+def make_kit(folder: Path, **more: Any) -> Kit:
     (folder / "media").mkdir()
     lessons, streaming, state = MemoryLessons(folder / "media"), MemoryStreaming(), KitState()
-    settings = Settings(data_dir=folder, room="Salle 12")
+    settings = Settings(data_dir=folder, room="Salle 12", **more)
     app = create_app(settings, SECRETS, lessons, streaming, state, CollectorRegistry())
     report_all(state)
     return Kit(app, lessons, streaming, state)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.ui.conftest import Kit
+from tests.ui.conftest import PIN, Kit, make_kit
 from tests.ui.doubles import ANSWER
+from ui import ice
 from ui.whep import FRAGMENT, SDP
 
 OFFER = "v=0\r\n"
@@ -46,6 +49,51 @@ def test_offers_that_are_refused(kit: Kit, body: str | bytes, kind: str, known: 
 def test_options(kit: Kit) -> None:
     response = kit.client().options("/whep")
     assert response.status_code == 204 and response.headers["Accept-Post"] == SDP
+    assert response.headers["Allow"] == response.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    response = kit.client().options("/whep/s1")
+    assert response.status_code == 204 and response.headers["Accept-Patch"] == FRAGMENT
+    assert response.headers["Access-Control-Allow-Methods"] == "PATCH, DELETE, OPTIONS"
+
+
+def test_other_methods_are_refused(kit: Kit) -> None:
+    for path, allowed in (("/whep", {"POST", "OPTIONS"}), ("/whep/s1", {"PATCH", "DELETE", "OPTIONS"})):
+        response = kit.client().get(path, headers=kit.teacher())
+        assert response.status_code == 405
+        assert set(response.headers["Allow"].split(", ")) == allowed
+
+
+def test_another_sites_player_needs_a_token(kit: Kit) -> None:
+    """RFC 9725 section 4.7; a cookie that the browser would send along authorises nothing."""
+    origin = {"Origin": "https://player.example", "Sec-Fetch-Site": "cross-site"}
+    client = kit.client()
+    response = client.post("/whep", data=OFFER, content_type=SDP, headers={**kit.teacher(), **origin})
+    assert response.status_code == 201
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in response.headers
+    assert {"Location", "ETag", "Link"} <= set(response.headers["Access-Control-Expose-Headers"].split(", "))
+    client.post("/api/v1/session", json={"pin": PIN})
+    response = client.post("/whep", data=OFFER, content_type=SDP, headers=origin)
+    assert response.status_code == 403 and response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Authorization" in client.options("/whep").headers["Access-Control-Allow-Headers"]
+
+
+def test_ice_servers_are_told_to_those_with_a_token(tmp_path: Path) -> None:
+    kit = make_kit(tmp_path, ice_servers=["stun:192.0.2.1", "turn:192.0.2.1?transport=tcp"], turn_secret="north pole")
+    client, teacher = kit.client(), kit.teacher()
+    assert "Link" not in client.options("/whep").headers
+    asked = client.options("/whep", headers=teacher)
+    given = client.post("/whep", data=OFFER, content_type=SDP, headers=teacher)
+    for response in (asked, given):
+        stun, turn = response.headers.getlist("Link")
+        assert stun == '<stun:192.0.2.1>; rel="ice-server"'
+        assert turn.startswith('<turn:192.0.2.1?transport=tcp>; rel="ice-server"; username="')
+
+
+def test_turn_credentials_are_the_relays() -> None:
+    """By coturn's rule; the digest was made with `openssl dgst -sha1 -hmac`."""
+    (stun, turn) = ice.servers(["stun:a.example", "turns:a.example:443"], "north pole", "Abc_-1", 1_000_000.5)
+    assert stun == ice.IceServer("stun:a.example")
+    assert turn == ice.IceServer("turns:a.example:443", "1014400:Abc_-1", "khVMixJ7evK1OKDJQgIwJt6s0AA=")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +102,8 @@ def test_options(kit: Kit) -> None:
         ('"e1"', FRAGMENT, 204),
         ("*", FRAGMENT, 200),
         ('"old"', FRAGMENT, 412),
+        ('W/"e1"', FRAGMENT, 412),
+        ("", FRAGMENT, 412),
         (None, FRAGMENT, 428),
         ('"e1"', SDP, 415),
     ],
@@ -61,7 +111,7 @@ def test_options(kit: Kit) -> None:
 def test_patch(kit: Kit, etag: str | None, kind: str, status: int) -> None:
     client, teacher = kit.client(), kit.teacher()
     where = client.post("/whep", data=OFFER, content_type=SDP, headers=teacher).headers["Location"]
-    headers = {**teacher, **({"If-Match": etag} if etag else {})}
+    headers = {**teacher, **({} if etag is None else {"If-Match": etag})}
     response = client.patch(where, data="a=end-of-candidates\r\n", content_type=kind, headers=headers)
     assert response.status_code == status
 
