@@ -17,7 +17,7 @@ from appliance.messages import AudioFormat, Packet, VideoFormat
 from capture.frames import FRAME_NS, FRAME_RATE, HEIGHT, SAMPLE_RATE, WIDTH, RawFrame, Samples
 
 VIDEO_TICKS = 90_000
-OPUS_SAMPLES = 960  # 20 ms
+OPUS_SAMPLES = 480  # 10 ms: a browser buffers two packets and delays the picture to match its sound
 AAC_SAMPLES = 1024
 OPUS_BITRATE, AAC_BITRATE = 32_000, 64_000  # bits per second, mono
 
@@ -96,7 +96,7 @@ class AudioEncoder:
         context.bit_rate = OPUS_BITRATE if self._opus else AAC_BITRATE
         context.time_base = Fraction(1, SAMPLE_RATE)
         if self._opus:
-            context.options = {"application": "audio", "frame_duration": "20", "vbr": "constrained"}
+            context.options = {"application": "audio", "frame_duration": "10", "vbr": "constrained"}
         context.open()
         self._context = context
         self._format = AudioFormat(SAMPLE_RATE, 1, b"" if self._opus else bytes(context.extradata or b""))

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 BLOCK = 480  # samples asked of the device: 10 ms
 BUFFER_S = 0.06  # depth of the device's buffer: the interpreter may be late by this much before sound is lost
-DEMO_BLOCK = 960
+DEMO_BLOCK = 480
 RETRY_S = 2.0
 OPENING_S = 4.0  # a sound server may take its time to wake a device
 SILENT_S = 1.0  # a running device that delivers nothing for so long is gone

@@ -8,7 +8,7 @@ import numpy as np
 from appliance.messages import Packet
 from capture import timecode
 from capture.demo import DemoPicture, tone
-from capture.encoders import AAC_SAMPLES, AudioEncoder, VideoEncoder
+from capture.encoders import AAC_SAMPLES, OPUS_SAMPLES, AudioEncoder, VideoEncoder
 from capture.frames import FRAME_NS, HEIGHT, SAMPLE_RATE, RawFrame
 
 START = 1_790_000_000_000_000_000
@@ -59,7 +59,7 @@ def sound_packets(codec: str, seconds: float) -> list[Packet]:
 
 
 def test_audio_packets_follow_each_other_without_a_hole() -> None:
-    for codec, length in (("opus", 960), ("aac", AAC_SAMPLES)):
+    for codec, length in (("opus", OPUS_SAMPLES), ("aac", AAC_SAMPLES)):
         packets = sound_packets(codec, 2.0)
         steps = {b.pts_ns - a.pts_ns for a, b in zip(packets, packets[1:], strict=False)}
         assert all(abs(step - length * 1_000_000_000 // SAMPLE_RATE) <= 1 for step in steps)
