@@ -61,6 +61,8 @@ def track_name(source: str, rung: str) -> str:
 CAMERA_720P = track_name("camera", "720p")
 MICROPHONE_OPUS = track_name("microphone", "opus")
 MICROPHONE_AAC = track_name("microphone", "aac")
+SCREEN_MAIN = track_name("screen", "main")
+SCREEN_OPUS = track_name("screen", "opus")
 
 
 # --- events ------------------------------------------------------------------------------------------
@@ -107,14 +109,23 @@ class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):
     names: list[str]
 
 
-Event = Health | CaptureState | LessonState | ViewersState
+class SourceState(msgspec.Struct, frozen=True, tag="source"):
+    """On every change and once a second: whether somebody publishes `source` (screen, talk) by WHIP, and it can be
+    seen (ICE and DTLS done, a keyframe there). Silent until the source is used for the first time."""
+
+    source: str
+    live: bool
+
+
+Event = Health | CaptureState | LessonState | ViewersState | SourceState
 
 
 # --- commands ----------------------------------------------------------------------------------------
 
 
 class RequestKeyframe(msgspec.Struct, frozen=True, tag="request_keyframe"):
-    """To capture; coalesced there (at most one forced keyframe a second) unless `urgent`: a recording begins."""
+    """To the service that publishes the track; coalesced there (at most one forced keyframe a second) unless `urgent`:
+    a recording begins. streaming forwards it to the publisher as PLI."""
 
     track: str
     urgent: bool = False
@@ -155,11 +166,23 @@ class DeleteLesson(msgspec.Struct, frozen=True, tag="delete_lesson"):
 
 
 class Watch(msgspec.Struct, frozen=True, tag="watch"):
-    """To streaming: a WHEP offer. `peer` is the signalling client's address, which stands in for `.local` names."""
+    """To streaming: a WHEP offer. `peer` is the signalling client's address, which stands in for `.local` names.
+    Refused with `conflict` while nobody publishes `source`."""
 
     viewer: str
     name: str
     role: Literal["pupil", "teacher"]
+    offer: str
+    peer: str
+    source: str = "camera"
+
+
+class Publish(msgspec.Struct, frozen=True, tag="publish"):
+    """To streaming: a WHIP offer (RFC 9725) for `source`. Refused with `conflict` when the source is taken."""
+
+    source: str
+    viewer: str
+    name: str
     offer: str
     peer: str
 
@@ -194,6 +217,7 @@ Command = (
     | ListLessons
     | DeleteLesson
     | Watch
+    | Publish
     | PatchSession
     | CloseSession
     | CloseViewers
@@ -240,7 +264,7 @@ class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):
 
 
 class Watching(msgspec.Struct, frozen=True, tag="watching"):
-    """A WHEP answer: the session's id (for its URL), its entity tag and the SDP answer."""
+    """A WHEP or WHIP answer: the session's id (for its URL), its entity tag and the SDP answer."""
 
     session: str
     etag: str

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from aioice.utils import random_string
 from aiortc import (
@@ -25,11 +25,12 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
-from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpReceiveParameters, RTCRtpSendParameters
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from pylibsrtp import Error as SrtpError
 from pylibsrtp._binding import ffi, lib
 
+from streaming.ingest.stream import Incoming
 from streaming.lane import Negotiated, Send
 from streaming.offer import PARSE_ERRORS, Offer, OfferError
 
@@ -58,6 +59,11 @@ def preferences(kind: str) -> list[RTCRtpCodecCapability]:
     return sorted(h264, key=lambda codec: codec.parameters["profile-level-id"] != "42e01f")
 
 
+def receivable(kind: str) -> list[RTCRtpCodecCapability]:
+    """The codecs we take in, best first; without RTX, so that publishers resend on the same SSRC."""
+    return [codec for codec in preferences(kind) if not codec.mimeType.lower().endswith("/rtx")]
+
+
 def _sender(context: Any, out: socket.socket, address: tuple[str, int]) -> Send:
     """A function that encrypts an RTP packet and sends it; False when the socket's buffer is full.
 
@@ -81,31 +87,20 @@ def _sender(context: Any, out: socket.socket, address: tuple[str, int]) -> Send:
     return send
 
 
-class Peer:
-    """One browser's connection. Calls back on its loop: `on_ready(tracks)` once ICE and DTLS are done,
-    `on_rtcp(data)` with decrypted compound packets, `on_gone()` when the connection is lost. `heard_ns` is when a
-    datagram last came from the browser (0: never)."""
+class Connection:
+    """One browser's connection, whichever way media goes. Calls back on its loop: `on_rtcp(data)` with decrypted
+    compound packets, `on_gone()` when the connection is lost. `heard_ns` is when a datagram last came from the browser
+    (0: never)."""
 
-    def __init__(
-        self,
-        kinds: Sequence[str],
-        *,
-        on_ready: Callable[[list[Negotiated]], None],
-        on_rtcp: Callable[[bytes], None],
-        on_gone: Callable[[], None],
-    ) -> None:
-        self._on_ready, self._on_rtcp, self._on_gone = on_ready, on_rtcp, on_gone
+    def __init__(self, kinds: Sequence[str], *, on_rtcp: Callable[[bytes], None], on_gone: Callable[[], None]) -> None:
+        self._on_rtcp, self._on_gone = on_rtcp, on_gone
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._pc.on("connectionstatechange", self._changed)
         self.heard_ns = 0
-        self._negotiated: list[Negotiated] = []
         self._guarded: list[Any] = []
         self._kinds = list(kinds)
         for kind in kinds:
-            transceiver = self._pc.addTransceiver(kind, direction="sendonly")
-            transceiver.setCodecPreferences(preferences(kind))
-            # The instance's own `send` hides the method: aiortc's encoder and RTCP tasks never start.
-            cast(Any, transceiver.sender).send = functools.partial(self._started, transceiver)
+            self._prepare(kind)
         self._dtls: Any = self._pc.getTransceivers()[0].sender.transport
         self._connection: Any = self._dtls.transport._connection
         self._srtp: Any = None
@@ -113,6 +108,10 @@ class Peer:
         self._socket: socket.socket | None = None
         self._send: Send | None = None
         self._address: tuple[str, int] = ("", 0)
+
+    def _prepare(self, kind: str) -> None:
+        """Add the transceiver of one kind of media."""
+        raise NotImplementedError
 
     async def answer(self, offer: Offer, addresses: Sequence[str]) -> str:
         """Apply the offer, bind a socket on each address, and return the answer. Raises NEGOTIATION_ERRORS."""
@@ -163,28 +162,6 @@ class Peer:
 
     async def _handle_rtcp(self, data: bytes) -> None:
         self._on_rtcp(data)
-
-    async def _started(self, transceiver: RTCRtpTransceiver, parameters: RTCRtpSendParameters) -> None:
-        """aiortc calls it, in place of RTCRtpSender.send, once DTLS is connected."""
-        if any(track.mid == parameters.muxId for track in self._negotiated):
-            return
-        codec = parameters.codecs[0]
-        ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
-        self._negotiated.append(
-            Negotiated(
-                kind=transceiver.kind,
-                ssrc=cast(Any, transceiver.sender)._ssrc,
-                payload_type=int(codec.payloadType or 0),
-                rate=codec.clockRate,
-                cname=parameters.rtcp.cname or "",
-                mid=parameters.muxId,
-                mid_id=ids.get(_MID, 0),
-                abs_send_time_id=ids.get(_ABS_SEND_TIME, 0),
-            )
-        )
-        if len(self._negotiated) == len(self._kinds):
-            self._srtp = self._dtls._tx_srtp
-            self._on_ready(self._negotiated)
 
     def _changed(self) -> None:
         if self._pc.connectionState in ("failed", "closed"):
@@ -253,3 +230,86 @@ class Peer:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+class Peer(Connection):
+    """A viewer's connection: `on_ready(tracks)` is called once ICE and DTLS are done."""
+
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        *,
+        on_ready: Callable[[list[Negotiated]], None],
+        on_rtcp: Callable[[bytes], None],
+        on_gone: Callable[[], None],
+    ) -> None:
+        self._on_ready = on_ready
+        self._negotiated: list[Negotiated] = []
+        super().__init__(kinds, on_rtcp=on_rtcp, on_gone=on_gone)
+
+    def _prepare(self, kind: str) -> None:
+        transceiver = self._pc.addTransceiver(kind, direction="sendonly")
+        transceiver.setCodecPreferences(preferences(kind))
+        # The instance's own `send` hides the method: aiortc's encoder and RTCP tasks never start.
+        cast(Any, transceiver.sender).send = functools.partial(self._started, transceiver)
+
+    async def _started(self, transceiver: RTCRtpTransceiver, parameters: RTCRtpSendParameters) -> None:
+        """aiortc calls it, in place of RTCRtpSender.send, once DTLS is connected."""
+        if any(track.mid == parameters.muxId for track in self._negotiated):
+            return
+        codec = parameters.codecs[0]
+        ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
+        self._negotiated.append(
+            Negotiated(
+                kind=transceiver.kind,
+                ssrc=cast(Any, transceiver.sender)._ssrc,
+                payload_type=int(codec.payloadType or 0),
+                rate=codec.clockRate,
+                cname=parameters.rtcp.cname or "",
+                mid=parameters.muxId,
+                mid_id=ids.get(_MID, 0),
+                abs_send_time_id=ids.get(_ABS_SEND_TIME, 0),
+            )
+        )
+        if len(self._negotiated) == len(self._kinds):
+            self._srtp = self._dtls._tx_srtp
+            self._on_ready(self._negotiated)
+
+
+class IncomingPeer(Connection):
+    """A publisher's connection: `on_ready(tracks)` is called once ICE and DTLS are done, `on_rtp(data)` with every
+    decrypted RTP packet."""
+
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        *,
+        on_ready: Callable[[list[Incoming]], None],
+        on_rtp: Callable[[bytes], None],
+        on_rtcp: Callable[[bytes], None],
+        on_gone: Callable[[], None],
+    ) -> None:
+        self._on_ready, self._on_rtp = on_ready, on_rtp
+        self._incoming: dict[str, Incoming] = {}
+        super().__init__(kinds, on_rtcp=on_rtcp, on_gone=on_gone)
+        self._dtls._handle_rtp_data = self._handle_rtp
+
+    def _prepare(self, kind: str) -> None:
+        transceiver = self._pc.addTransceiver(kind, direction="recvonly")
+        transceiver.setCodecPreferences(receivable(kind))
+        # The instance's own `receive` hides the method: aiortc's decoder thread and RTCP task never start.
+        cast(Any, transceiver.receiver).receive = functools.partial(self._started, transceiver)
+
+    async def _started(self, transceiver: RTCRtpTransceiver, parameters: RTCRtpReceiveParameters) -> None:
+        """aiortc calls it, in place of RTCRtpReceiver.receive, once DTLS is connected."""
+        if parameters.muxId in self._incoming:
+            return
+        kind: Literal["audio", "video"] = "video" if transceiver.kind == "video" else "audio"
+        types = frozenset(int(codec.payloadType or 0) for codec in parameters.codecs)
+        self._incoming[parameters.muxId] = Incoming(kind, types)
+        if len(self._incoming) == len(self._kinds):
+            self._srtp = self._dtls._tx_srtp
+            self._on_ready(list(self._incoming.values()))
+
+    async def _handle_rtp(self, data: bytes, arrival_time_ms: int) -> None:
+        self._on_rtp(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from appliance import bus
-from appliance.messages import CloseSession, CloseViewers, PatchSession, Reply, Watch, Watching
+from appliance.messages import CloseSession, CloseViewers, PatchSession, Publish, Reply, Watch, Watching
 from appliance.settings import Settings
 
 SERVICE = "streaming"
@@ -19,9 +19,27 @@ class StreamingClient:
         self._folder = settings.bus
         self._timeout_s = timeout_s
 
-    def watch(self, *, viewer: str, name: str, role: Literal["pupil", "teacher"], offer: str, peer: str) -> Watching:
-        """Open a session for an SDP offer. Refused `invalid` (the offer cannot be used), `unavailable`."""
-        reply = bus.call(self._folder, SERVICE, Watch(viewer, name, role, offer, peer), timeout_s=self._timeout_s)
+    def watch(
+        self,
+        *,
+        viewer: str,
+        name: str,
+        role: Literal["pupil", "teacher"],
+        offer: str,
+        peer: str,
+        source: str = "camera",
+    ) -> Watching:
+        """Open a session for an SDP offer. Refused `invalid` (the offer cannot be used), `unavailable`, `conflict`
+        (nobody publishes the source)."""
+        return self._open(Watch(viewer, name, role, offer, peer, source))
+
+    def publish(self, source: str, *, viewer: str, name: str, offer: str, peer: str) -> Watching:
+        """Open a WHIP session. Refused `not_found` (no such source), `invalid`, `conflict` (it is taken),
+        `unavailable`."""
+        return self._open(Publish(source, viewer, name, offer, peer))
+
+    def _open(self, command: Watch | Publish) -> Watching:
+        reply = bus.call(self._folder, SERVICE, command, timeout_s=self._timeout_s)
         if not isinstance(reply, Watching):
             raise bus.BusError(f"unexpected reply {type(reply).__name__}")
         return reply

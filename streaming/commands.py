@@ -1,18 +1,32 @@
-"""Answers the service's commands: Watch, PatchSession, CloseSession, CloseViewers. Belongs to the service's loop."""
+"""Answers the service's commands: WHEP and WHIP sessions, keyframe wishes. Belongs to the service's loop."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 
 import structlog
 
 from appliance.bus import CommandRefused
-from appliance.messages import CloseSession, CloseViewers, Command, Done, PatchSession, Reply, Watch, Watching
+from appliance.messages import (
+    CloseSession,
+    CloseViewers,
+    Command,
+    Done,
+    PatchSession,
+    Publish,
+    Reply,
+    RequestKeyframe,
+    Watch,
+    Watching,
+)
 from appliance.settings import Settings
 from streaming import interfaces, offer
 from streaming.aiortc_private import NEGOTIATION_ERRORS
 from streaming.fanout import Fanout
+from streaming.ingest.publisher import Publisher
+from streaming.ingest.sources import SOURCES, Sources
 from streaming.metrics import Metrics
 from streaming.viewer import Viewer
 
@@ -28,11 +42,13 @@ class Commands:
         self,
         settings: Settings,
         fanout: Fanout,
+        sources: Sources,
         metrics: Metrics,
         local_addresses: Callable[[], Mapping[str, list[str]]] = interfaces.addresses_by_interface,
     ) -> None:
         self._settings = settings
         self._fanout = fanout
+        self._sources = sources
         self._metrics = metrics
         self._local_addresses = local_addresses
 
@@ -43,7 +59,11 @@ class Commands:
         if isinstance(command, PatchSession):
             return await self._patch(command)
         if isinstance(command, CloseSession):
-            await self._fanout.remove(self._find(command.session, command.viewer))
+            await self._remove(self._find(command.session, command.viewer))
+            return Done()
+        if isinstance(command, Publish):
+            return await self._publish(command)
+        if isinstance(command, RequestKeyframe) and self._sources.want_keyframe(command.track):
             return Done()
         if isinstance(command, CloseViewers):
             for viewer in list(self._fanout.viewers.values()):
@@ -53,33 +73,55 @@ class Commands:
         raise CommandRefused("invalid", f"streaming does not know the command {type(command).__name__}")
 
     async def _watch(self, command: Watch) -> Watching:
-        try:
-            wanted = offer.read(command.offer, command.peer)
-        except offer.OfferError as error:
-            self._metrics.refused.inc()
-            raise CommandRefused("invalid", str(error)) from None
+        wanted = self._read(command.offer, command.peer, publishes=False)
         if len(self._fanout.viewers) >= MOST_SESSIONS:
             raise CommandRefused("unavailable", f"the kit already serves {MOST_SESSIONS} viewers")
+        tracks = self._fanout.tracks_of(command.source)
+        if not tracks or (command.source in SOURCES and not self._sources.live(command.source)):
+            raise CommandRefused("conflict", f"there is no {command.source} to watch")
+        if not set(wanted.kinds) <= tracks.keys():
+            raise CommandRefused("invalid", f"{command.source} has {' and '.join(sorted(tracks))} only")
         addresses = self._addresses(command.peer)
         viewer = Viewer(
             owner=command.viewer,
             name=command.name,
             role=command.role,
+            source=command.source,
             offer=wanted,
-            tracks=self._fanout.tracks,
+            tracks=tracks,
             on_ready=self._fanout.ready,
             on_gone=self._fanout.remove,
             on_keyframe=self._fanout.want_keyframe,
         )
         self._fanout.add(viewer, time.monotonic_ns())
+        return await self._answer(viewer, addresses)
+
+    async def _publish(self, command: Publish) -> Watching:
+        offered = self._read(command.offer, command.peer, publishes=True)
+        addresses = self._addresses(command.peer)
+        publisher = self._sources.open(command.source, command.viewer, command.name, offered)
+        log.info("publishing", source=command.source, publisher=command.name)
+        return await self._answer(publisher, addresses)
+
+    def _read(self, text: str, peer: str, *, publishes: bool) -> offer.Offer:
         try:
-            answer = await viewer.answer(addresses)
+            return offer.read(text, peer, publishes=publishes)
+        except offer.OfferError as error:
+            self._metrics.refused.inc()
+            raise CommandRefused("invalid", str(error)) from None
+
+    async def _answer(self, session: Viewer | Publisher, addresses: list[str]) -> Watching:
+        try:
+            answer = await session.answer(addresses)
         except NEGOTIATION_ERRORS as error:
-            self._fanout.remove(viewer)
+            self._remove(session)
             self._metrics.refused.inc()
             log.info("offer refused", error=type(error).__name__, detail=str(error))
             raise CommandRefused("invalid", f"the offer cannot be answered ({type(error).__name__})") from None
-        return Watching(viewer.session, viewer.etag, answer)
+        return Watching(session.session, session.etag, answer)
+
+    def _remove(self, session: Viewer | Publisher) -> asyncio.Task[None]:
+        return self._sources.remove(session) if isinstance(session, Publisher) else self._fanout.remove(session)
 
     async def _patch(self, command: PatchSession) -> Done | Watching:
         """Trickled candidates, or an ICE restart. One that is asked for again (its answer may have been lost on the
@@ -106,8 +148,8 @@ class Commands:
             raise CommandRefused("unavailable", "the kit has no network address for media (ice_interfaces)")
         return addresses
 
-    def _find(self, session: str, owner: str) -> Viewer:
-        viewer = self._fanout.viewers.get(session)
-        if viewer is None or viewer.owner != owner:
+    def _find(self, session: str, owner: str) -> Viewer | Publisher:
+        found = self._fanout.viewers.get(session) or self._sources.find(session)
+        if found is None or found.owner != owner:
             raise CommandRefused("not_found", "there is no such session")
-        return viewer
+        return found

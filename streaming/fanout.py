@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from appliance.logs import OncePerSecond
-from appliance.messages import CAMERA_720P, MICROPHONE_OPUS, Packet, ViewersState
+from appliance.messages import CAMERA_720P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS, Packet, ViewersState
 from streaming import clock
 from streaming.lane import Lane
 from streaming.metrics import Metrics
@@ -47,8 +47,12 @@ class Fanout:
             "video": Track(CAMERA_720P, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset),
             "audio": Track(MICROPHONE_OPUS, kind="audio", rate=clock.AUDIO_RATE, wall_offset_ns=offset),
         }
+        self._screen = {
+            "video": Track(SCREEN_MAIN, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset),
+            "audio": Track(SCREEN_OPUS, kind="audio", rate=clock.AUDIO_RATE, wall_offset_ns=offset),
+        }
         self.viewers: dict[str, Viewer] = {}
-        self._by_name = {track.name: track for track in self.tracks.values()}
+        self._by_name = {track.name: track for track in (*self.tracks.values(), *self._screen.values())}
         self._metrics = metrics
         self._ask, self._announce = ask_keyframe, announce
         self._closing: set[asyncio.Task[None]] = set()
@@ -56,6 +60,10 @@ class Fanout:
         self._dropped = OncePerSecond()
         self._missing = OncePerSecond()
         self._unreadable = OncePerSecond()
+
+    def tracks_of(self, source: str) -> Mapping[str, Track]:
+        """The tracks by kind that a viewer of `source` gets; none for a source that is not shown."""
+        return {"camera": self.tracks, "screen": self._screen}.get(source, {})
 
     # --- media -------------------------------------------------------------------------------------------
 
@@ -138,6 +146,14 @@ class Fanout:
         task.add_done_callback(self._closing.discard)
         return task
 
+    def end(self, source: str) -> None:
+        """The source is over: so are its viewers' sessions, and what was sent of it is no beginning for the next."""
+        for viewer in list(self.viewers.values()):
+            if viewer.source == source:
+                self.remove(viewer)
+        for track in self.tracks_of(source).values():
+            track.history.clear()
+
     async def _close(self, viewer: Viewer) -> None:
         try:
             await asyncio.wait_for(viewer.close(), CLOSE_TIMEOUT_S)
@@ -165,15 +181,15 @@ class Fanout:
             elif now_ns - viewer.opened_ns > CONNECT_TIMEOUT_S * clock.NS:
                 log.info("a viewer never connected", viewer=viewer.name)
                 self.remove(viewer)
-        for track in self.tracks.values():
+        for track in self._by_name.values():
             if track.keyframes.due(now_ns):
                 self._request(track)
         self._metrics.worst_loss.set(max((viewer.loss for viewer in self.viewers.values()), default=0.0))
         self.announce()
 
     def announce(self) -> None:
-        """Publish who is connected."""
-        connected = [viewer for viewer in self.viewers.values() if viewer.connected]
+        """Publish who is connected: who also watches the screen counts once."""
+        connected = [viewer for viewer in self.viewers.values() if viewer.connected and viewer.source == "camera"]
         self._metrics.viewers.set(len(connected))
         teachers = sum(viewer.role == "teacher" for viewer in connected)
         names = sorted(viewer.name for viewer in connected if viewer.role == "pupil")

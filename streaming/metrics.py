@@ -25,3 +25,5 @@ class Metrics:
         self.bus_drops = counter("bus_drops", "Packets missing on the bus.")
         self.viewer_drops = counter("viewer_drops", "Times a viewer's full socket made it wait for a keyframe.")
         self.refused = counter("refused", "Offers refused.")
+        self.publisher_lost = counter("publisher_lost", "RTP packets that publishers sent and that never came.")
+        self.publisher_malformed = counter("publisher_malformed", "Datagrams of publishers that could not be read.")

@@ -60,8 +60,11 @@ class Fragment:
     password: str | None = None
 
 
-def read(text: str, peer: str) -> Offer:
-    """Check an offer and make it ready for aiortc; `.local` names become `peer`, the signalling client's address."""
+def read(text: str, peer: str, *, publishes: bool = False) -> Offer:
+    """Check an offer and make it ready for aiortc; `.local` names become `peer`, the signalling client's address.
+
+    With `publishes` the other side must want to send (WHIP), else to receive (WHEP).
+    """
     _check_text(text, "offer")
     sdp = _rewrite(text, peer)
     try:
@@ -70,12 +73,12 @@ def read(text: str, peer: str) -> Offer:
         raise OfferError(f"the offer is not readable SDP ({type(error).__name__})") from None
     media = description.media
     if not media:
-        raise OfferError("the offer asks for neither sound nor picture")
+        raise OfferError("the offer has neither sound nor picture")
     kinds = tuple(section.kind for section in media)
     if not set(kinds) <= {"audio", "video"} or len(set(kinds)) != len(kinds):
         raise OfferError("the offer may hold one audio and one video section, nothing else")
     for section in media:
-        _check_section(section)
+        _check_section(section, publishes=publishes)
     mids = [section.rtp.muxId for section in media]
     bundled = [str(mid) for group in description.group if group.semantic == "BUNDLE" for mid in group.items]
     if len(set(mids)) != len(mids) or (len(mids) > 1 and bundled != mids):
@@ -145,7 +148,7 @@ def _check_text(text: str, what: str) -> None:
         raise OfferError(f"the {what} is not text")
 
 
-def _check_section(section: MediaDescription) -> None:
+def _check_section(section: MediaDescription, *, publishes: bool) -> None:
     mid = section.rtp.muxId
     if not mid or len(mid.encode()) > 16:
         raise OfferError("every section of the offer needs an a=mid of 1 to 16 bytes")
@@ -154,8 +157,9 @@ def _check_section(section: MediaDescription) -> None:
     fingerprints = section.dtls.fingerprints if section.dtls else []
     if not any(fingerprint.algorithm.lower() in _FINGERPRINTS for fingerprint in fingerprints):
         raise OfferError("the offer has no DTLS fingerprint (sha-256, sha-384 or sha-512)")
-    if section.direction not in ("recvonly", "sendrecv"):
-        raise OfferError(f"the offer does not ask to receive {section.kind} (a=recvonly)")
+    if section.direction not in ("sendonly" if publishes else "recvonly", "sendrecv"):
+        wanted = "send {} (a=sendonly)" if publishes else "ask to receive {} (a=recvonly)"
+        raise OfferError(f"the offer does not {wanted.format(section.kind)}")
     if section.kind == "video" and not any(_plays_h264(codec.name, codec.parameters) for codec in section.rtp.codecs):
         raise OfferError("the offer has no H.264 baseline with packetization-mode=1 (RFC 6184)")
     if section.kind == "audio" and not any(

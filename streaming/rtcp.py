@@ -5,6 +5,7 @@ Pure: bytes to structs and back. What a viewer may send but we do not use is ski
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct, pack
 
@@ -61,9 +62,8 @@ class Goodbye:
 Feedback = Nack | KeyframeWanted | Reception | Estimate | Goodbye
 
 
-def parse(data: bytes) -> list[Feedback]:
-    """What a compound RTCP datagram says, in order. Raises RtcpError, and nothing else, on foreign bytes."""
-    result: list[Feedback] = []
+def packets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Type, count and body of each packet in a compound datagram. Raises RtcpError on foreign bytes."""
     position = 0
     while position < len(data):
         if len(data) < position + 4:
@@ -73,8 +73,12 @@ def parse(data: bytes) -> list[Feedback]:
         if first >> 6 != 2 or len(body) != 4 * words:
             raise RtcpError("wrong version or length")
         position += 4 + 4 * words
-        result.extend(_parse_one(kind, first & 0x1F, body))
-    return result
+        yield kind, first & 0x1F, body
+
+
+def parse(data: bytes) -> list[Feedback]:
+    """What a compound RTCP datagram says, in order. Raises RtcpError, and nothing else, on foreign bytes."""
+    return [item for kind, count, body in packets(data) for item in _parse_one(kind, count, body)]
 
 
 def _parse_one(kind: int, count: int, body: bytes) -> list[Feedback]:
@@ -131,13 +135,14 @@ def sender_report(ssrc: int, cname: str, *, ntp: int, ticks: int, packets: int, 
     name = cname.encode()
     chunk = _WORD.pack(ssrc) + bytes([_CNAME, len(name)]) + name
     chunk += bytes(4 - len(chunk) % 4)
-    return _packet(_SR, 0, report) + _packet(_SDES, 1, chunk)
+    return packet(_SR, 0, report) + packet(_SDES, 1, chunk)
 
 
 def goodbye(ssrcs: list[int]) -> bytes:
     """An empty receiver report and BYE (RFC 3550 section 6.6): compound packets begin with a report."""
-    return _packet(_RR, 0, _WORD.pack(ssrcs[0])) + _packet(_BYE, len(ssrcs), b"".join(map(_WORD.pack, ssrcs)))
+    return packet(_RR, 0, _WORD.pack(ssrcs[0])) + packet(_BYE, len(ssrcs), b"".join(map(_WORD.pack, ssrcs)))
 
 
-def _packet(kind: int, count: int, body: bytes) -> bytes:
+def packet(kind: int, count: int, body: bytes) -> bytes:
+    """One RTCP packet around a body of whole words."""
     return _HEADER.pack(0x80 | count, kind, len(body) // 4) + body

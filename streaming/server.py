@@ -16,11 +16,21 @@ import structlog
 import zmq.asyncio
 
 from appliance import bus
-from appliance.messages import CAMERA_720P, MICROPHONE_OPUS, Packet, Refused, Reply, RequestKeyframe
+from appliance.messages import (
+    CAMERA_720P,
+    MICROPHONE_OPUS,
+    SCREEN_MAIN,
+    SCREEN_OPUS,
+    Packet,
+    Refused,
+    Reply,
+    RequestKeyframe,
+)
 from appliance.service import Service
 from streaming import interfaces
 from streaming.commands import Commands
 from streaming.fanout import Fanout
+from streaming.ingest.sources import Sources
 from streaming.metrics import Metrics
 
 log = structlog.get_logger()
@@ -41,15 +51,18 @@ class Server:
         self.service = service
         metrics = Metrics(service.registry)
         self.fanout = Fanout(metrics, self._ask_keyframe, service.publisher.send)
-        self.commands = Commands(service.settings, self.fanout, metrics, local_addresses)
+        self.sources = Sources(metrics, service.publisher.send, self.fanout.end)
+        self.commands = Commands(service.settings, self.fanout, self.sources, metrics, local_addresses)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Bind, call `ready`, and run."""
         context = zmq.asyncio.Context()
         folder = self.service.settings.bus
-        topics = [bus.media_topic(CAMERA_720P), bus.media_topic(MICROPHONE_OPUS)]
-        media = bus.subscribe(context, folder, ["capture"], topics, MEDIA_QUEUE)
+        tracks = (CAMERA_720P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS)
+        topics = [bus.media_topic(track) for track in tracks]
+        # What comes in by WHIP reaches the fan-out as everything else does: over the bus.
+        media = bus.subscribe(context, folder, ["capture", "streaming"], topics, MEDIA_QUEUE)
         requests = context.socket(zmq.ROUTER)
         requests.set(zmq.LINGER, 100)
         requests.bind(bus.address(folder, "streaming", "cmd"))
@@ -62,6 +75,7 @@ class Server:
         for task in [*pending, *self._tasks]:
             task.cancel()
         await asyncio.wait([*running, *self._tasks], timeout=TICK_S)
+        await self.sources.close()
         await self.fanout.close()
         media.close(0)
         requests.close()
@@ -97,7 +111,8 @@ class Server:
             return bus.refusal(error)
 
     def _ask_keyframe(self, track: str) -> None:
-        self._spawn(self._request_keyframe(track))
+        if not self.sources.want_keyframe(track):
+            self._spawn(self._request_keyframe(track))
 
     async def _request_keyframe(self, track: str) -> None:
         folder = self.service.settings.bus
@@ -113,6 +128,7 @@ class Server:
 
     async def _every_second(self) -> None:
         while True:
+            self.sources.tick(time.monotonic_ns())
             self.fanout.tick(time.monotonic_ns())
             await asyncio.sleep(TICK_S)
 

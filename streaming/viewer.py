@@ -11,7 +11,8 @@ from streaming.aiortc_private import Peer
 from streaming.clock import NS
 from streaming.history import Frame
 from streaming.lane import Lane, Negotiated
-from streaming.offer import Fragment, Offer, check_restart, write_fragment
+from streaming.offer import Offer
+from streaming.session import Session
 from streaming.track import Track
 
 CONNECT_TIMEOUT_S = 15.0
@@ -19,7 +20,7 @@ CONNECT_TIMEOUT_S = 15.0
 SILENCE_TIMEOUT_S = 15.0
 
 
-class Viewer:
+class Viewer(Session):
     """`tracks` are the tracks by kind; `on_ready`, `on_gone` and `on_keyframe(track)` call the fan-out."""
 
     def __init__(
@@ -28,46 +29,20 @@ class Viewer:
         owner: str,
         name: str,
         role: Literal["pupil", "teacher"],
+        source: str,
         offer: Offer,
         tracks: Mapping[str, Track],
         on_ready: Callable[[Viewer], None],
         on_gone: Callable[[Viewer], object],
         on_keyframe: Callable[[Track], None],
     ) -> None:
-        self.session = secrets.token_urlsafe(12)
-        self.etag = secrets.token_hex(8)
-        self.owner, self.name, self.role = owner, name, role
-        self.connected = False
-        self.closed = False
+        self.peer = Peer(offer.kinds, on_ready=self._connected, on_rtcp=self.feedback, on_gone=self._lost)
+        super().__init__(owner, name, offer, self.peer)
+        self.role, self.source = role, source
         self.loss = 0.0
         self.lanes: dict[Track, Lane] = {}
-        self.opened_ns = 0
-        self._offer = offer
-        self._username = offer.username
-        self.ice_fragment: str | None = None
         self._tracks = tracks
         self._ready, self._gone, self._on_keyframe = on_ready, on_gone, on_keyframe
-        self.peer = Peer(offer.kinds, on_ready=self._connected, on_rtcp=self.feedback, on_gone=self._lost)
-
-    async def answer(self, addresses: list[str]) -> str:
-        return await self.peer.answer(self._offer, addresses)
-
-    async def trickle(self, fragment: Fragment) -> None:
-        for candidate in fragment.candidates:
-            await self.peer.add_candidate(candidate, self._offer.mid)
-
-    def restarts_ice(self, fragment: Fragment) -> bool:
-        """Whether the fragment belongs to other ICE credentials than those in use (RFC 9725 section 4.3.3)."""
-        return fragment.username not in (None, self._username)
-
-    async def restart_ice(self, fragment: Fragment, addresses: list[str]) -> str:
-        """Begin ICE anew; returns the kit's fragment, and the session has a new entity tag. Raises OfferError."""
-        username, password = check_restart(fragment)
-        own = await self.peer.restart_ice(username, password, addresses)
-        self._username, self.etag = username, secrets.token_hex(8)
-        self.ice_fragment = write_fragment(self._offer.mids, self._offer.kinds[0], *own)
-        await self.trickle(fragment)
-        return self.ice_fragment
 
     def _connected(self, negotiated: list[Negotiated]) -> None:
         for track in negotiated:

@@ -15,7 +15,7 @@ from appliance.bus import BusError, CommandRefused
 from appliance.messages import LessonState
 from appliance.secrets import Secrets
 from appliance.settings import Settings
-from ui import api, health, i18n, media, pages, problems, push, whep
+from ui import api, health, i18n, media, pages, problems, push, whep, whip
 from ui.auth import Guard, Tokens
 from ui.context import CODE_LIMIT, KEY, PIN_LIMIT, Context, Counters, project_version
 from ui.ports import Lessons, Streaming
@@ -58,7 +58,7 @@ def create_app(
     app.extensions[KEY] = context
     problems.install(app)
     i18n.install(app, settings.language)
-    for part in (api, whep, media, pages, health):
+    for part in (api, whep, whip, media, pages, health):
         app.register_blueprint(part.blueprint)
     app.after_request(lambda response: finish(context, response))
     push.install(app, context)

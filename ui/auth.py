@@ -23,8 +23,9 @@ from limits.strategies import MovingWindowRateLimiter
 from appliance.secrets import Secrets
 from ui.problems import Problem
 
-Role = Literal["teacher", "pupil"]
+Role = Literal["teacher", "pupil", "presenter"]
 TOKEN_LIFE_S = 12 * 3600
+# A presenter's token stands in programs such as OBS and can do nothing but publish the screen; it is no cookie.
 COOKIES: dict[Role, str] = {"teacher": "preau_teacher", "pupil": "preau_pupil"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="preau"'}

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
 from ui.api import join_address
-from ui.auth import Identity, identify
+from ui.auth import COOKIES, Identity, identify
 from ui.context import Context, here
 from ui.views import clock_text, moment_text, size_text
 
@@ -74,7 +74,9 @@ def teacher() -> str:
 
 def visitor(context: Context) -> Identity | BaseResponse:
     """Whoever may see recordings, or the way to the page that asks for the code."""
-    return identify(context.tokens) or redirect(url_for("pages.index", next=request.path))
+    identity = identify(context.tokens)
+    known = identity is not None and identity.role in COOKIES
+    return identity if identity and known else redirect(url_for("pages.index", next=request.path))
 
 
 @blueprint.get("/lessons")

@@ -43,8 +43,17 @@ class Streaming(Protocol):
     """Every method raises bus.CommandRefused or bus.BusError."""
 
     def watch(
-        self, *, viewer: str, name: str, role: Literal["pupil", "teacher"], offer: str, peer: str
+        self,
+        *,
+        viewer: str,
+        name: str,
+        role: Literal["pupil", "teacher"],
+        offer: str,
+        peer: str,
+        source: str = "camera",
     ) -> Watching: ...
+
+    def publish(self, source: str, *, viewer: str, name: str, offer: str, peer: str) -> Watching: ...
 
     def patch(self, session: str, *, viewer: str, etag: str, fragment: str, peer: str) -> Watching | Done | None:
         """Watching when ICE was restarted."""

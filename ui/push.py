@@ -33,6 +33,8 @@ def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[s
         said.append(("lesson", live_view(state.lesson, time.time())))
     if "viewers" in changes:
         said.append(("viewers", viewers_view(state.viewers, names=role == "teacher")))
+    if "sources" in changes:
+        said.append(("sources", {"live": sorted(state.sources)}))
     if "media" in changes:
         said.append(("media", {"streaming_started_ns": state.streaming_started_ns}))
     if role == "teacher" and "level" in changes:
@@ -54,7 +56,7 @@ def install(app: Flask, context: Context) -> SocketIO:
         if identity is None:
             raise ConnectionRefusedError("unauthorized")
         join_room(identity.role)
-        everything: set[Change] = {"lesson", "viewers", "media", "level", "services"}
+        everything: set[Change] = {"lesson", "viewers", "sources", "media", "level", "services"}
         for event, body in messages(context, everything, identity.role):
             emit(event, (body,))  # a bare None would be sent as no argument at all
 

@@ -16,7 +16,7 @@ from typing import Literal
 import structlog
 
 from appliance.bus import EVENT_TOPIC, BusError, CommandRefused, Subscriber
-from appliance.messages import CaptureState, Event, Health, Lesson, LessonState, Packet, ViewersState
+from appliance.messages import CaptureState, Event, Health, Lesson, LessonState, Packet, SourceState, ViewersState
 from ui.ports import Lessons
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ STALE_S = 3.0
 POLL_S = 0.25
 NOBODY = ViewersState(0, 0, [])
 
-Change = Literal["lesson", "recorded", "viewers", "level", "media", "services"]
+Change = Literal["lesson", "recorded", "viewers", "sources", "level", "media", "services"]
 LessonCallback = Callable[[LessonState | None], None]
 
 
@@ -48,6 +48,7 @@ class Snapshot:
     capture: CaptureState | None = None
     lesson: LessonState | None = None
     viewers: ViewersState = NOBODY
+    sources: frozenset[str] = frozenset()
     _health: dict[str, tuple[Health, float]] = field(default_factory=dict)
     _closed: set[str] = field(default_factory=set)
     _last_up: dict[str, bool] = field(default_factory=dict)
@@ -59,6 +60,9 @@ class Snapshot:
                 before = self._health.get(event.service)
                 self._health[event.service] = (event, now)
                 moved = event.service == "streaming" and (before is None or before[0].started_ns != event.started_ns)
+                if moved and self.sources:
+                    self.sources = frozenset()  # their publishers' connections went with the process
+                    return {"media", "sources"}
                 return {"media"} if moved else set()
             case CaptureState():
                 self.capture = event
@@ -67,6 +71,10 @@ class Snapshot:
                 changed = event != self.viewers
                 self.viewers = event
                 return {"viewers"} if changed else set()
+            case SourceState():
+                before_live = event.source in self.sources
+                self.sources = self.sources | {event.source} if event.live else self.sources - {event.source}
+                return {"sources"} if before_live != event.live else set()
             case LessonState():
                 return self._apply_lesson(event)
 
@@ -115,6 +123,9 @@ class Snapshot:
         if not up.get("streaming") and self.viewers != NOBODY:
             self.viewers = NOBODY
             changes.add("viewers")
+        if not up.get("streaming") and self.sources:
+            self.sources = frozenset()
+            changes.add("sources")
         return changes
 
 
@@ -187,6 +198,12 @@ class KitState:
     def viewers(self) -> ViewersState:
         with self._lock:
             return self._snapshot.viewers
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The sources that somebody publishes by WHIP, and that can be seen."""
+        with self._lock:
+            return self._snapshot.sources
 
     @property
     def streaming_started_ns(self) -> int | None:

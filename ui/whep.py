@@ -3,12 +3,13 @@ streaming service, nothing else.
 
 Players of other sites may use it with a Bearer token (CORS); cookies count for the kit's own pages only. Pupils are let
 in while a lesson is live, the teacher always (the preview). A session belongs to the viewer who opened it: streaming
-answers `not_found` to anybody else.
+answers `not_found` to anybody else. ``?source=screen`` asks for the shared screen instead of the camera.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Literal, cast
 
 from flask import Blueprint, Response, request
 
@@ -110,24 +111,42 @@ def watch() -> Response:
     if identity.role == "pupil" and context.state.live is None:
         raise Problem(409, "no lesson is live", {"Retry-After": str(RETRY_AFTER_S)})
     watching = context.streaming.watch(
-        viewer=identity.viewer, name=identity.name, role=identity.role, offer=offer, peer=request.remote_addr or ""
+        viewer=identity.viewer,
+        name=identity.name,
+        role=cast("Literal['pupil', 'teacher']", identity.role),
+        offer=offer,
+        peer=request.remote_addr or "",
+        source=request.args.get("source", "camera"),
     )
-    headers = {
-        "Location": f"/whep/{watching.session}",
-        "ETag": quoted(watching.etag),
-        "Accept-Patch": FRAGMENT,
-        "Cache-Control": "no-store",
-    }
-    return offer_ice_servers(context, identity, Response(watching.answer, 201, headers, content_type=SDP))
+    return opened(identity, "/whep", watching)
 
 
 @blueprint.route(SESSION, methods=["PATCH"], provide_automatic_options=False)
 def patch(session: str) -> Response:
-    context = here()
-    identity = context.require("teacher", "pupil")
+    return patch_session(session, here().require("teacher", "pupil"))
+
+
+@blueprint.route(SESSION, methods=["DELETE"], provide_automatic_options=False)
+def close(session: str) -> Response:
+    return close_session(session, here().require("teacher", "pupil"))
+
+
+def opened(identity: Identity, where: str, answer: Watching) -> Response:
+    """201 for a new session below `where`."""
+    headers = {
+        "Location": f"{where}/{answer.session}",
+        "ETag": quoted(answer.etag),
+        "Accept-Patch": FRAGMENT,
+        "Cache-Control": "no-store",
+    }
+    return offer_ice_servers(here(), identity, Response(answer.answer, 201, headers, content_type=SDP))
+
+
+def patch_session(session: str, identity: Identity) -> Response:
+    """Trickled candidates or an ICE restart (RFC 9725 section 4.3)."""
     fragment = read_text(FRAGMENT, "Accept-Patch")
     etag = entity_tag()
-    outcome = context.streaming.patch(
+    outcome = here().streaming.patch(
         session,
         viewer=identity.viewer,
         etag=etag,
@@ -140,9 +159,6 @@ def patch(session: str) -> Response:
     return Response(status=204)
 
 
-@blueprint.route(SESSION, methods=["DELETE"], provide_automatic_options=False)
-def close(session: str) -> Response:
-    context = here()
-    identity = context.require("teacher", "pupil")
-    context.streaming.close(session, viewer=identity.viewer)
+def close_session(session: str, identity: Identity) -> Response:
+    here().streaming.close(session, viewer=identity.viewer)
     return Response(status=200)

@@ -10,12 +10,19 @@ from typing import Any
 import aioice
 import pytest
 from aioice.ice import CandidatePair, Connection, StunProtocol
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib
 
-from streaming.aiortc_private import preferences
+from streaming.aiortc_private import preferences, receivable
 
 
 def source(thing: Any) -> str:
@@ -122,3 +129,33 @@ def test_protecting_in_place_equals_the_public_way(profile: int) -> None:
     assert protected == session(Policy.SSRC_ANY_OUTBOUND).protect(packet)
     assert ours.protect(packet) == protected
     assert session(Policy.SSRC_ANY_INBOUND).unprotect(protected) == packet
+
+
+def test_a_receiver_is_started_by_its_receive_method_only() -> None:
+    connected = source(RTCPeerConnection._RTCPeerConnection__connect)  # type: ignore[attr-defined]
+    assert "transceiver.receiver.receive(" in connected
+    assert "if self.__started:" in source(RTCRtpReceiver.stop)
+    assert "self._handle_rtp_data(data, arrival_time_ms=" in source(RTCDtlsTransport._recv_next)
+    assert {codec.mimeType for codec in receivable("video")} == {"video/H264"}
+
+
+def test_negotiation_tells_what_comes_in() -> None:
+    async def scenario() -> None:
+        offering = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        answering = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        for kind in ("video", "audio"):
+            offering.addTransceiver(kind, direction="sendonly")
+            answering.addTransceiver(kind, direction="recvonly").setCodecPreferences(receivable(kind))
+        offer = await offering.createOffer()
+        await answering.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        answer = await answering.createAnswer()
+        assert answer.sdp.count("a=recvonly") == 2
+        assert "rtx" not in answer.sdp and "VP8" not in answer.sdp
+        assert "a=rtcp-fb:" in answer.sdp and "nack pli" in answer.sdp and "goog-remb" in answer.sdp
+        video, audio = answering.getTransceivers()
+        types = {codec.payloadType for transceiver in (video, audio) for codec in transceiver._codecs}
+        assert len(types) == len(video._codecs) + len(audio._codecs)
+        for pc in (offering, answering):
+            await pc.close()
+
+    asyncio.run(scenario())

@@ -44,11 +44,11 @@ class Watcher:
         lines = self.pc.localDescription.sdp.splitlines()
         return "\r\n".join(line for line in lines if "candidate" not in line) + "\r\n"
 
-    async def watch(self, client: Signalling, viewer: str = "v1", name: str = "Ada") -> Any:
+    async def watch(self, client: Signalling, viewer: str = "v1", name: str = "Ada", **options: str) -> Any:
         """Ask the service and apply its answer."""
         offer = await self.offer()
         reply = await asyncio.to_thread(
-            client.watch, viewer=viewer, name=name, role="pupil", offer=offer, peer=self.address
+            client.watch, viewer=viewer, name=name, role="pupil", offer=offer, peer=self.address, **options
         )
         await self.pc.setRemoteDescription(RTCSessionDescription(reply.answer, "answer"))
         return reply

@@ -105,16 +105,37 @@ class MemoryStreaming:
 
     def __init__(self) -> None:
         self.sessions: dict[str, str] = {}
+        self.published: dict[str, str] = {}
         self.peers: list[str] = []
         self.closed_pupils = threading.Event()
 
-    def watch(self, *, viewer: str, name: str, role: Literal["pupil", "teacher"], offer: str, peer: str) -> Watching:
+    def watch(
+        self,
+        *,
+        viewer: str,
+        name: str,
+        role: Literal["pupil", "teacher"],
+        offer: str,
+        peer: str,
+        source: str = "camera",
+    ) -> Watching:
+        if source not in ("camera", *self.published):
+            raise CommandRefused("conflict", f"there is no {source} to watch")
         if not offer.startswith("v=0"):
             raise CommandRefused("invalid", "the offer cannot be used")
         session = f"s{len(self.sessions) + 1}"
         self.sessions[session] = viewer
         self.peers.append(peer)
         return Watching(session, "e1", ANSWER)
+
+    def publish(self, source: str, *, viewer: str, name: str, offer: str, peer: str) -> Watching:
+        if source not in ("screen", "talk"):
+            raise CommandRefused("not_found", f"there is no source {source}")
+        if source in self.published:
+            raise CommandRefused("conflict", f"somebody publishes {source} already")
+        watching = self.watch(viewer=viewer, name=name, role="teacher", offer=offer, peer=peer)
+        self.published[source] = watching.session
+        return watching
 
     def patch(self, session: str, *, viewer: str, etag: str, fragment: str, peer: str) -> Watching | Done | None:
         self._owned(session, viewer)
@@ -127,6 +148,7 @@ class MemoryStreaming:
     def close(self, session: str, *, viewer: str) -> None:
         self._owned(session, viewer)
         del self.sessions[session]
+        self.published = {source: one for source, one in self.published.items() if one != session}
 
     def close_viewers(self) -> None:
         self.closed_pupils.set()
