@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
@@ -30,14 +32,18 @@ FLAGS = [
 PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
 
 
-def launch(playwright: Playwright, *flags: str) -> Browser:
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+def launch(playwright: Playwright, *flags: str, executable: str = CHROMIUM) -> Browser:
+    return playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
 
 
 @contextmanager
-def chromium(*flags: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright, *flags)
+def chromium(*flags: str, prefix: Sequence[str] = ()) -> Iterator[Browser]:
+    """A browser, run through the command `prefix` (another network namespace)."""
+    with sync_playwright() as playwright, TemporaryDirectory(prefix="preau-test-") as folder:
+        program = Path(folder) / "chromium"
+        program.write_text(f'#!/bin/sh\nexec {shlex.join([*prefix, CHROMIUM])} "$@"\n')
+        program.chmod(0o755)
+        browser = launch(playwright, *flags, executable=str(program) if prefix else CHROMIUM)
         yield browser
         browser.close()
 

@@ -43,6 +43,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["relays"] = " data-relays" if settings.ice_servers else ""
     context = Context(
         settings,
         secrets,

@@ -169,22 +169,43 @@ def test_the_teacher_starts_and_stops_by_keyboard(kit: Kit, context: BrowserCont
     assert kit.streaming.closed_pupils.wait(5)
 
 
-def test_the_pure_parts_of_the_whep_client(context: BrowserContext) -> None:
+def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
     page = context.new_page()
     page.goto("/")
     result = page.evaluate(
         """async () => {
           const src = document.querySelector('script[type=module]').src;
-          const { backoff, h264First, FreezeWatch } = await import(src.replace('join.js', 'whep.js'));
+          const { backoff, FreezeWatch } = await import(src.replace('join.js', 'watch.js'));
+          const { answerAfterRestart, h264First, iceServers } = await import(src.replace('join.js', 'whep.js'));
+          const { keepUp } = await import(src.replace('join.js', 'stream.js'));
+          const answer = ['v=0', 'm=audio 9 x 0', 'a=ice-ufrag:old', 'a=mid:0', 'a=ice-pwd:old', 'a=candidate:1',
+            'a=rtcp-mux', 'm=video 9 x 0', 'a=mid:1', 'a=ice-ufrag:old', 'a=end-of-candidates', ''].join('\\r\\n');
+          const fragment = ['a=group:BUNDLE 0 1', 'm=audio 9 x 0', 'a=mid:0', 'a=ice-ufrag:new', 'a=ice-pwd:new', '']
+            .join('\\r\\n');
           const watch = new FreezeWatch(0);
           return {
             waits: [0, 1, 2, 3, 4, 9].map(backoff),
             codecs: h264First(['VP8', 'H264', 'AV1'].map((name) => ({ mimeType: `video/${name}` })))
               .map((codec) => codec.mimeType),
+            restarted: answerAfterRestart(answer, fragment).split('\\r\\n'),
+            servers: iceServers('<stun:a>; rel="ice-server", </x>; rel="next", ' +
+              '<turn:b?transport=tcp>; rel="ice-server"; username="1:v"; credential="c="; credential-type="password"'),
+            nothing: iceServers(null),
+            edge: [[0, 5, 9], [8.9, 5, 9], [8.4, 5, 9], [7, 5, 9], [9.5, 5, 9]].map((times) => keepUp(...times)),
             frozen: [[0, 4999], [0, 5001], [1, 5002], [1, 6500], [1, 6503], [2, 6504]].map(([n, t]) => watch.see(n, t)),
           };
         }"""
     )
     assert result["waits"] == [200, 400, 800, 1600, 2000, 2000]
     assert result["codecs"] == ["video/H264", "video/VP8", "video/AV1"]
+    assert result["restarted"] == [
+        *("v=0", "m=audio 9 x 0", "a=mid:0", "a=ice-ufrag:new", "a=ice-pwd:new", "a=rtcp-mux"),
+        *("m=video 9 x 0", "a=mid:1", "a=ice-ufrag:new", "a=ice-pwd:new", ""),
+    ]
+    assert result["servers"] == [
+        {"urls": "stun:a"},
+        {"urls": "turn:b?transport=tcp", "username": "1:v", "credential": "c="},
+    ]
+    assert result["nothing"] == []
+    assert result["edge"] == [{"seek": 8.85}, {"rate": 1}, {"rate": 1.08}, {"seek": 8.85}, {"rate": 1}]
     assert result["frozen"] == [False, True, False, False, True, False]

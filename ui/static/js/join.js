@@ -4,11 +4,11 @@
 import { call } from "./api.js";
 import { connect, restartWatch } from "./push.js";
 import { pupils, text } from "./strings.js";
-import { WhepPlayer } from "./whep.js";
+import { LivePlayer } from "./player.js";
 
 const KEPT = "preau-pupil";
 const element = (id) => document.getElementById(id);
-const player = new WhepPlayer(element("video"));
+const player = new LivePlayer(element("video"));
 const page = { token: null, lesson: null, playing: false, hasPlayed: false, watched: null };
 let socket = null;
 

@@ -3,11 +3,11 @@
 import { call } from "./api.js";
 import { connect, restartWatch } from "./push.js";
 import { clock, pupils, text } from "./strings.js";
-import { WhepPlayer } from "./whep.js";
+import { LivePlayer } from "./player.js";
 
 const FLOOR_DBFS = -60;
 const element = (id) => document.getElementById(id);
-const player = new WhepPlayer(element("video"));
+const player = new LivePlayer(element("video"));
 const page = { lesson: null, since: 0, busy: null, confirming: false };
 
 function show() {

@@ -1,18 +1,11 @@
-// A WHEP client (draft-ietf-wish-whep) that keeps a <video> fed for as long as it is asked to.
+// A WHEP session (draft-ietf-wish-whep): one disposable peer connection and the resource behind it.
 //
-// `Session` is one disposable attempt: a peer connection and the WHEP resource behind it. `WhepPlayer` makes
-// sessions, watches them and replaces the ones that fail. The offer leaves at once, without candidates: the kit
-// learns this browser's address from its connectivity checks (RFC 8445, section 7.3.1.3).
+// The offer leaves at once, without candidates: the kit learns this browser's address from its connectivity checks
+// (RFC 8445, section 7.3.1.3). With TURN servers the same holds for the relay's address.
 
-const FREEZE_MS = 1500;
-const FIRST_FRAME_MS = 5000;
-const POLL_MS = 300;
-const BACKOFF_FIRST_MS = 200;
-const BACKOFF_LAST_MS = 2000;
-
-export function backoff(attempt) {
-  return Math.min(BACKOFF_LAST_MS, BACKOFF_FIRST_MS * 2 ** attempt);
-}
+const OPEN_TIMEOUT_MS = 6000; // a kit whose streaming service restarts answers after some seconds
+const RESTART_TIMEOUT_MS = 1000;
+const FRAGMENT = "application/trickle-ice-sdpfrag";
 
 /** The codecs with H.264, the one the kit sends, before all others. */
 export function h264First(codecs) {
@@ -20,52 +13,73 @@ export function h264First(codecs) {
   return [...codecs.filter(isH264), ...codecs.filter((codec) => !isH264(codec))];
 }
 
-/** Says when a count of frames has stood still for too long. Times are milliseconds of any one clock. */
-export class FreezeWatch {
-  #frames = 0;
-  #since;
-
-  constructor(now) {
-    this.#since = now;
+/** The RTCIceServers in a Link header (RFC 9725 section 4.6); other links are left out. */
+export function iceServers(header) {
+  const servers = [];
+  for (const [, urls, parameters] of (header ?? "").matchAll(/<([^>]*)>((?:\s*;\s*[\w-]+="[^"]*")*)/g)) {
+    const given = Object.fromEntries([...parameters.matchAll(/([\w-]+)="([^"]*)"/g)].map(([, key, value]) => [key, value]));
+    if (given.rel !== "ice-server") continue;
+    servers.push(given.username ? { urls, username: given.username, credential: given.credential } : { urls });
   }
+  return servers;
+}
 
-  get started() {
-    return this.#frames > 0;
+/** The session's answer with the credentials and candidates of a fragment (RFC 8840) in place of its own. */
+export function answerAfterRestart(answer, fragment) {
+  const isIce = (line) => /^a=(ice-ufrag|ice-pwd|candidate|end-of-candidates)/.test(line);
+  const fresh = fragment.split(/\r?\n/).filter(isIce);
+  const lines = [];
+  for (const line of answer.split(/\r?\n/)) {
+    if (!isIce(line)) lines.push(line);
+    if (line.startsWith("a=mid:")) lines.push(...fresh);
   }
-
-  /** Take in the count at `now`; true when the picture is frozen, or never came. */
-  see(frames, now) {
-    if (frames > this.#frames) {
-      this.#frames = frames;
-      this.#since = now;
-      return false;
-    }
-    return now - this.#since > (this.started ? FREEZE_MS : FIRST_FRAME_MS);
-  }
+  return lines.join("\r\n");
 }
 
 /** The kit's refusal to open a session: its HTTP status. */
 export class Refused extends Error {
   constructor(status) {
-    super(`WHEP answered ${status}`);
+    super(`the kit answered ${status}`);
     this.status = status;
   }
 }
 
-class Session {
+/** fetch that gives up, with an AbortError, after `milliseconds` or when `signal` says so. */
+export async function fetchWithin(milliseconds, resource, options, signal) {
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  const timer = setTimeout(stop, milliseconds);
+  signal?.addEventListener("abort", stop);
+  try {
+    return await fetch(resource, { ...options, signal: abort.signal });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+export class WhepSession {
   #endpoint;
   #headers;
   #resource = null;
+  #etag = null;
+  #answer = "";
   #closed = false;
+  #connect;
   #end;
 
-  constructor(endpoint, token) {
+  constructor(endpoint, token, servers = []) {
     this.#endpoint = endpoint;
     this.#headers = token ? { Authorization: `Bearer ${token}` } : {};
     this.stream = null;
+    /** Whether ICE and DTLS were ever done. */
+    this.connected = false;
+    this.whenConnected = new Promise((resolve) => (this.#connect = resolve));
+    /** Called when the browser has lost the way to the kit. */
+    this.onSuspect = () => {};
     /** Resolves with a reason when the session is of no more use. */
     this.ended = new Promise((resolve) => (this.#end = resolve));
-    this.connection = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+    this.connection = new RTCPeerConnection({ iceServers: servers, bundlePolicy: "max-bundle" });
     this.connection.addEventListener("track", (event) => (this.stream = event.streams[0] ?? this.stream));
     const watch = () => this.#watchConnection();
     this.connection.addEventListener("iceconnectionstatechange", watch);
@@ -84,30 +98,58 @@ class Session {
   }
 
   #watchConnection() {
-    const states = [this.connection.iceConnectionState, this.connection.connectionState];
-    if (states.some((state) => state === "failed" || state === "disconnected")) this.end("connection lost");
+    const { iceConnectionState: ice, connectionState: state } = this.connection;
+    if (state === "connected") {
+      this.connected = true;
+      this.#connect();
+    }
+    if (state === "failed" && ice !== "failed") this.end("connection failed");
+    else if (ice === "disconnected" || ice === "failed") this.onSuspect();
   }
 
-  /** Send the offer, take the answer. Throws Refused, or TypeError when the kit is out of reach. */
-  async open() {
-    const sdp = await this.offered;
-    const response = await fetch(this.#endpoint, {
-      method: "POST",
-      headers: { ...this.#headers, "Content-Type": "application/sdp" },
-      body: sdp,
-    });
+  /** Send the offer, take the answer. Throws Refused, or TypeError or AbortError when the kit is out of reach. */
+  async open(signal) {
+    const body = await this.offered;
+    const headers = { ...this.#headers, "Content-Type": "application/sdp" };
+    const response = await fetchWithin(OPEN_TIMEOUT_MS, this.#endpoint, { method: "POST", headers, body }, signal);
     if (!response.ok) throw new Refused(response.status);
     this.#resource = new URL(response.headers.get("Location"), response.url);
-    const answer = await response.text();
+    this.#etag = response.headers.get("ETag");
+    this.#answer = await response.text();
     if (this.#closed) {
       this.#hangUp();
       return;
     }
-    await this.connection.setRemoteDescription({ type: "answer", sdp: answer });
+    await this.connection.setRemoteDescription({ type: "answer", sdp: this.#answer });
     for (const receiver of this.connection.getReceivers()) {
       if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
       else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = 0;
     }
+  }
+
+  /** Restart ICE in place (RFC 9725 section 4.3.3); false when the kit knows the session no more or is out of reach. */
+  async restart() {
+    if (!this.#etag || this.#closed) return false;
+    try {
+      this.connection.restartIce();
+      const offer = await this.connection.createOffer();
+      await this.connection.setLocalDescription(offer);
+      const body = offer.sdp.split("\r\n").filter((line) => /^a=ice-(ufrag|pwd):/.test(line)).slice(0, 2).join("\r\n");
+      const headers = { ...this.#headers, "Content-Type": FRAGMENT, "If-Match": "*" };
+      const options = { method: "PATCH", headers, body: `${body}\r\n` };
+      const response = await fetchWithin(RESTART_TIMEOUT_MS, this.#resource, options);
+      if (response.status !== 200) return false;
+      this.#etag = response.headers.get("ETag");
+      this.#answer = answerAfterRestart(this.#answer, await response.text());
+      await this.connection.setRemoteDescription({ type: "answer", sdp: this.#answer });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  attach(video) {
+    if (video.srcObject !== this.stream) video.srcObject = this.stream;
   }
 
   /** How many pictures have been decoded so far. */
@@ -138,149 +180,4 @@ class Session {
     fetch(this.#resource, { method: "DELETE", headers: this.#headers, keepalive: true }).catch(() => {});
     this.#resource = null;
   }
-}
-
-/**
- * Plays the kit's live picture in `video`. Events: `playing` (pictures arrive), `lost` (they ceased, a new attempt
- * is on its way), `refused` (detail.status: no further attempt is made), `silent` (the browser wants a tap for sound).
- */
-export class WhepPlayer extends EventTarget {
-  #video;
-  #endpoint;
-  #token;
-  #session = null;
-  #spare = null;
-  #running = false;
-  #wake = () => {};
-
-  constructor(video, { endpoint = "/whep", token = null } = {}) {
-    super();
-    this.#video = video;
-    this.#endpoint = endpoint;
-    this.#token = token;
-    addEventListener("pagehide", () => this.#session?.close());
-  }
-
-  get running() {
-    return this.#running;
-  }
-
-  /** Make the offer ahead of time (keys and SDP cost tens of milliseconds on a tablet). */
-  prepare(token = this.#token) {
-    this.#token = token;
-    this.#spare?.close();
-    this.#spare = new Session(this.#endpoint, token);
-  }
-
-  /** Play until `stop`. Does nothing while playing. */
-  start(token = this.#token) {
-    if (token !== this.#token) this.prepare(token);
-    if (this.#running) return;
-    this.#running = true;
-    this.#run();
-  }
-
-  /** Hang up. Idempotent. */
-  stop() {
-    this.#running = false;
-    this.#session?.close();
-    this.#wake();
-    this.#video.srcObject = null;
-  }
-
-  /** Replace the session at once: its other end is known to be gone. */
-  restart(reason) {
-    this.#session?.end(reason);
-    this.#wake();
-  }
-
-  async #run() {
-    let attempt = 0;
-    while (this.#running) {
-      const session = this.#spare ?? new Session(this.#endpoint, this.#token);
-      this.#spare = null;
-      this.#session = session;
-      try {
-        const seen = await this.#play(session, attempt > 0);
-        attempt = seen ? 0 : attempt + 1;
-      } catch (error) {
-        attempt += 1;
-        if (error instanceof Refused && error.status >= 400 && error.status < 500) this.#refuse(error.status);
-      } finally {
-        session.close();
-      }
-      if (!this.#running) break;
-      this.#tell("lost");
-      await this.#pause(backoff(Math.max(0, attempt - 1)));
-      attempt = Math.max(1, attempt);
-    }
-  }
-
-  /** One session from offer to end; resolves to whether pictures came. */
-  async #play(session, again) {
-    await session.open();
-    // A new attempt keeps the last picture of the old one on the screen until it has something better to show.
-    if (!again) this.#attach(session);
-    const watch = new FreezeWatch(performance.now());
-    let attached = !again;
-    let ended = false;
-    let told = false;
-    session.ended.then(() => (ended = true));
-    this.#onFrame(() => {
-      if (!ended && session === this.#session && !told) {
-        told = true;
-        this.#tell("playing");
-      }
-    });
-    while (!ended) {
-      const frames = await session.frames();
-      if (ended) break;
-      if (watch.see(frames, performance.now())) break;
-      if (watch.started && !attached) {
-        this.#attach(session);
-        attached = true;
-      }
-      if (watch.started && !told) {
-        told = true;
-        this.#tell("playing");
-      }
-      await Promise.race([session.ended, sleep(attached ? POLL_MS : POLL_MS / 10)]);
-    }
-    return told;
-  }
-
-  #attach(session) {
-    this.#video.srcObject = session.stream;
-    this.#video.play().catch((error) => {
-      if (error.name !== "NotAllowedError" || this.#video.muted) return;
-      this.#video.muted = true;
-      this.#video.play().catch(() => {});
-      this.#tell("silent");
-    });
-  }
-
-  #onFrame(callback) {
-    if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(callback);
-  }
-
-  #refuse(status) {
-    this.#running = false;
-    this.#video.srcObject = null;
-    this.dispatchEvent(new CustomEvent("refused", { detail: { status } }));
-  }
-
-  #pause(milliseconds) {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      setTimeout(resolve, milliseconds);
-    });
-  }
-
-  #tell(event) {
-    this.dispatchEvent(new Event(event));
-  }
-}
-
-function sleep(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

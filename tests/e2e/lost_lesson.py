@@ -1,0 +1,110 @@
+"""A lesson watched from another host whose network goes and returns.
+
+``python -m tests.e2e.lost_lesson KIT INTERFACE NAMESPACE ADDRESS NEXT_ADDRESS``, run inside the kit's network namespace
+by tests.e2e.test_reconnect; Chromium runs in NAMESPACE. Prints one JSON object: seconds from the network's return to a
+present picture, by what had happened.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Page
+
+from tests.browser import chromium, clock_advances, new_context, pupil_page, tone_db, wait_live, wait_page
+from tests.kit import Kit
+
+PRESENT = "preauProbe.pictureAge().then((age) => age < 1000, () => false)"
+TONE_HZ, AUDIBLE_DB = 1000, 20
+SHORT_S, LONG_S = 4.0, 20.0  # within and past the time after which the kit forgets a silent viewer
+BOUND_S = 15
+
+
+class Tablet:
+    """The other host: its link and its browser's processes."""
+
+    def __init__(self, namespace: str, address: str) -> None:
+        self._namespace, self.address = namespace, address
+
+    def ip(self, *arguments: str) -> None:
+        subprocess.run(["ip", "-n", self._namespace, *arguments], check=True, capture_output=True)
+
+    def down(self) -> None:
+        self.ip("link", "set", "veth0", "down")
+
+    def up(self) -> None:
+        self.ip("link", "set", "veth0", "up")
+        self.ip("route", "replace", "default", "dev", "veth0")
+
+    def move(self, address: str) -> None:
+        self.ip("address", "delete", f"{self.address}/24", "dev", "veth0")
+        self.ip("address", "add", f"{address}/24", "dev", "veth0")
+        self.address = address
+
+    def doze(self, seconds: float) -> None:
+        """Stop everything that runs there, as a closed lid does."""
+        processes = [
+            process
+            for process in psutil.Process().children(recursive=True)
+            if "chromium" in (process.name() + " ".join(process.cmdline()[:1]))
+        ]
+        for process in processes:
+            process.suspend()
+        threading.Event().wait(seconds)
+        for process in processes:
+            process.resume()
+
+
+def until_present(page: Page, since: float) -> float:
+    wait_page(page, PRESENT, BOUND_S)
+    took = time.monotonic() - since
+    wait_live(page, BOUND_S)
+    assert clock_advances(page)
+    return round(took, 2)
+
+
+def main(address: str, interface: str, namespace: str, tablet_address: str, next_address: str) -> None:
+    tablet = Tablet(namespace, tablet_address)
+    tablet.up()
+    took: dict[str, float] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="preau-test-") as folder,
+        Kit(Path(folder), http_host=address, ice_interfaces=interface) as kit,
+        chromium(prefix=["ip", "netns", "exec", namespace]) as browser,
+    ):
+        lesson = kit.api("POST", "lessons", {"title": "Réseau"})
+        page = pupil_page(new_context(browser), kit, lesson["code"], "Zoé")
+        wait_live(page)
+        for what, seconds in (("short loss", SHORT_S), ("long loss", LONG_S)):
+            tablet.down()
+            threading.Event().wait(seconds)
+            returned = time.monotonic()
+            tablet.up()
+            took[what] = until_present(page, returned)
+        tablet.down()
+        threading.Event().wait(SHORT_S)
+        tablet.move(next_address)
+        returned = time.monotonic()
+        tablet.up()
+        took["loss and another address"] = until_present(page, returned)
+        returned = time.monotonic()
+        tablet.move(tablet_address)
+        tablet.up()
+        took["another address at once"] = until_present(page, returned)
+        tablet.doze(LONG_S)
+        took["sleep"] = until_present(page, time.monotonic())
+        assert tone_db(page, TONE_HZ) > AUDIBLE_DB
+        viewers = kit.metric("preau_streaming_viewers")
+        browser.close()
+    sys.stdout.write(json.dumps({"seconds": took, "viewers": viewers}) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

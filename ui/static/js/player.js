@@ -1,0 +1,249 @@
+// Keeps a <video> fed with the kit's live picture for as long as it is asked to, whatever the network does.
+//
+// The way is WebRTC (whep.js); where the network lets no UDP through, the WebSocket (stream.js). A session that
+// freezes is restarted in place once, then replaced; while the kit is out of reach it is knocked at a few times a second.
+
+import { StreamSession } from "./stream.js";
+import { backoff, FreezeWatch, sleep } from "./watch.js";
+import { fetchWithin, iceServers, Refused, WhepSession } from "./whep.js";
+
+const POLL_MS = 300;
+const KNOCK_TIMEOUT_MS = 900;
+const KNOCK_PAUSE_MS = 250;
+const CONNECT_MS = 2500; // ICE and DTLS take some 100 ms on a LAN
+const RELAYED_CONNECT_MS = 5000;
+const RETURN_MS = 60_000;
+
+/**
+ * Plays the kit's live picture in `video`. Events: `playing` (pictures arrive), `lost` (they ceased, a new attempt
+ * is on its way), `refused` (detail.status: no further attempt is made), `silent` (the browser wants a tap for sound).
+ */
+export class LivePlayer extends EventTarget {
+  #video;
+  #endpoint;
+  #token;
+  #session = null;
+  #spare = null;
+  #running = false;
+  #udpBlocked = false;
+  #relays = "relays" in document.body.dataset;
+  #wake = () => {};
+  #knock = new AbortController();
+
+  constructor(video, { endpoint = "/whep", token = null } = {}) {
+    super();
+    this.#video = video;
+    this.#endpoint = endpoint;
+    this.#token = token;
+    addEventListener("pagehide", () => this.#session?.close());
+    addEventListener("pageshow", () => this.#nudge());
+    addEventListener("online", () => this.#networkReturned());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#nudge());
+    document.addEventListener("resume", () => this.#nudge());
+  }
+
+  get running() {
+    return this.#running;
+  }
+
+  /** The way the picture takes: "webrtc", "websocket", or null. */
+  get way() {
+    if (!this.#session) return null;
+    return this.#session instanceof StreamSession ? "websocket" : "webrtc";
+  }
+
+  /** Make the offer ahead of time (keys and SDP cost tens of milliseconds on a tablet). */
+  prepare(token = this.#token) {
+    this.#token = token;
+    this.#spare?.close();
+    this.#spare = this.#relays ? null : new WhepSession(this.#endpoint, token);
+  }
+
+  /** Play until `stop`. Does nothing while playing. */
+  start(token = this.#token) {
+    if (token !== this.#token) this.prepare(token);
+    if (this.#running) return;
+    this.#running = true;
+    this.#run();
+  }
+
+  /** Hang up. Idempotent. */
+  stop() {
+    this.#running = false;
+    this.#session?.close();
+    this.#nudge();
+    this.#clear();
+  }
+
+  /** Replace the session at once: its other end is known to be gone. */
+  restart(reason) {
+    this.#session?.end(reason);
+    this.#nudge();
+  }
+
+  /** Look now, and try now: time may have passed while the device slept. */
+  #nudge() {
+    this.#wake();
+  }
+
+  #networkReturned() {
+    this.#udpBlocked = false;
+    this.#knock.abort(); // what was sent into the dead network is waited for no longer
+    this.#nudge();
+  }
+
+  async #run() {
+    let attempt = 0;
+    while (this.#running) {
+      let reached = true;
+      this.#knock = new AbortController();
+      try {
+        const session = await this.#open(attempt);
+        const seen = this.#running && (await this.#play(session, attempt > 0));
+        if (!seen && session instanceof StreamSession) this.#udpBlocked = false;
+        attempt = seen ? 0 : attempt + 1;
+      } catch (error) {
+        attempt += 1;
+        reached = !(error instanceof TypeError || error.name === "AbortError");
+        if (error instanceof Refused && error.status >= 400 && error.status < 500) this.#refuse(error.status);
+        else if (!reached) this.#udpBlocked = false;
+      } finally {
+        this.#session?.close();
+      }
+      if (!this.#running) break;
+      this.#tell("lost");
+      await this.#pause(reached ? backoff(Math.max(0, attempt - 1)) : KNOCK_PAUSE_MS);
+      attempt = Math.max(1, attempt);
+    }
+    this.#session = null;
+  }
+
+  async #open(attempt) {
+    const { signal } = this.#knock;
+    // A cheap question first, when an offer might only be sent into a dead network.
+    const servers = attempt > 0 || this.#relays ? await this.#ask(signal) : [];
+    if (this.#udpBlocked) this.#session = new StreamSession(this.#token);
+    else this.#session = this.#spare ?? new WhepSession(this.#endpoint, this.#token, servers);
+    this.#spare = null;
+    await this.#session.open(signal);
+    return this.#session;
+  }
+
+  /** Ask the kit for the ICE servers. Throws when it is out of reach. */
+  async #ask(signal) {
+    const headers = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
+    const options = { method: "OPTIONS", headers, cache: "no-store" };
+    const response = await fetchWithin(KNOCK_TIMEOUT_MS, this.#endpoint, options, signal);
+    return iceServers(response.headers.get("Link"));
+  }
+
+  /** One session from answer to end; resolves to whether pictures came. */
+  async #play(session, again) {
+    const watch = new FreezeWatch(performance.now());
+    const patience = performance.now() + (this.#relays ? RELAYED_CONNECT_MS : CONNECT_MS);
+    // A new attempt keeps the last picture of the old one on the screen until it has something better to show.
+    let attached = !again || session instanceof StreamSession;
+    let told = false;
+    let seen = false;
+    let suspect = false;
+    let restarted = false;
+    let ended = false;
+    session.ended.then(() => (ended = true));
+    session.onSuspect = () => {
+      suspect = true;
+      this.#nudge();
+    };
+    const playing = () => {
+      if (ended || session !== this.#session || told) return;
+      told = seen = true;
+      this.#tell("playing");
+    };
+    if (attached) this.#attach(session);
+    this.#onFrame(playing);
+    if (session instanceof StreamSession) this.#returnToWebRtc(session);
+    let before = 0;
+    while (!ended) {
+      const frames = await session.frames();
+      if (ended) break;
+      const now = performance.now();
+      const moving = frames > before;
+      before = frames;
+      if (moving) suspect = restarted = false;
+      if (document.hidden && session instanceof StreamSession) watch.renew(now); // nothing is drawn, nothing counted
+      if (watch.see(frames, now) || suspect) {
+        told = false;
+        if (!session.connected) this.#udpBlocked = StreamSession.supported;
+        if (!session.restart || !seen || restarted) break;
+        this.#tell("lost");
+        restarted = true;
+        suspect = false;
+        if (!(await session.restart())) break;
+        watch.renew(performance.now());
+        continue;
+      }
+      if (!session.connected && now > patience) {
+        this.#udpBlocked = StreamSession.supported;
+        break;
+      }
+      if (watch.started && !attached) {
+        this.#attach(session);
+        attached = true;
+      }
+      if (watch.started && moving) playing();
+      await Promise.race([session.ended, this.#pause(attached ? POLL_MS : POLL_MS / 10)]);
+    }
+    return seen;
+  }
+
+  /** While `session` lasts, see from time to time whether UDP gets through by now. */
+  async #returnToWebRtc(session) {
+    let lasts = true;
+    session.ended.then(() => (lasts = false));
+    for (;;) {
+      await Promise.race([session.ended, sleep(RETURN_MS)]);
+      if (!lasts) return;
+      const probe = new WhepSession(this.#endpoint, this.#token, this.#relays ? await this.#ask().catch(() => []) : []);
+      const works = probe.open().then(() => Promise.race([probe.whenConnected, sleep(RELAYED_CONNECT_MS)]));
+      await works.catch(() => {});
+      probe.close();
+      if (probe.connected && lasts) {
+        this.#udpBlocked = false;
+        session.end("UDP gets through");
+      }
+    }
+  }
+
+  #attach(session) {
+    session.attach(this.#video);
+    this.#video.play().catch((error) => {
+      if (error.name !== "NotAllowedError" || this.#video.muted) return;
+      this.#video.muted = true;
+      this.#video.play().catch(() => {});
+      this.#tell("silent");
+    });
+  }
+
+  #onFrame(callback) {
+    if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(callback);
+  }
+
+  #refuse(status) {
+    this.#running = false;
+    this.#clear();
+    this.dispatchEvent(new CustomEvent("refused", { detail: { status } }));
+  }
+
+  #clear() {
+    this.#video.srcObject = null;
+    this.#video.removeAttribute("src");
+  }
+
+  #pause(milliseconds) {
+    const woken = new Promise((resolve) => (this.#wake = resolve));
+    return Promise.race([woken, sleep(milliseconds)]);
+  }
+
+  #tell(event) {
+    this.dispatchEvent(new Event(event));
+  }
+}
