@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 TURN_NS = 4_000_000
 CLOSE_TIMEOUT_S = 3.0
+LINGER_NS = 5 * clock.NS
 
 
 @dataclass
@@ -52,6 +53,7 @@ class Fanout:
             "audio": Track(SCREEN_OPUS, kind="audio", rate=clock.AUDIO_RATE, wall_offset_ns=offset),
         }
         self.viewers: dict[str, Viewer] = {}
+        self._over: dict[str, int] = {}
         self._by_name = {track.name: track for track in (*self.tracks.values(), *self._screen.values())}
         self._metrics = metrics
         self._ask, self._announce = ask_keyframe, announce
@@ -146,13 +148,19 @@ class Fanout:
         task.add_done_callback(self._closing.discard)
         return task
 
-    def end(self, source: str) -> None:
-        """The source is over: so are its viewers' sessions, and what was sent of it is no beginning for the next."""
-        for viewer in list(self.viewers.values()):
-            if viewer.source == source:
-                self.remove(viewer)
+    def end(self, source: str, now_ns: int) -> None:
+        """The source is over: what was sent of it is no beginning for the next. Its viewers hang up by themselves, or
+        are ended after `LINGER_NS` unless the source is back by then."""
+        self._over[source] = now_ns
         for track in self.tracks_of(source).values():
             track.history.clear()
+
+    def _end_lingering(self, now_ns: int) -> None:
+        for source in [source for source, at_ns in self._over.items() if now_ns - at_ns > LINGER_NS]:
+            del self._over[source]
+            if not any(len(track.history) for track in self.tracks_of(source).values()):
+                for viewer in [one for one in self.viewers.values() if one.source == source]:
+                    self.remove(viewer)
 
     async def _close(self, viewer: Viewer) -> None:
         try:
@@ -181,6 +189,7 @@ class Fanout:
             elif now_ns - viewer.opened_ns > CONNECT_TIMEOUT_S * clock.NS:
                 log.info("a viewer never connected", viewer=viewer.name)
                 self.remove(viewer)
+        self._end_lingering(now_ns)
         for track in self._by_name.values():
             if track.keyframes.due(now_ns):
                 self._request(track)

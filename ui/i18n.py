@@ -73,6 +73,10 @@ def _teacher() -> dict[str, str]:
         "cameraLost": _("The camera does not answer. Check its cable."),
         "microphoneLost": _("The microphone does not answer. Check its cable."),
         "serviceDown": _("A part of the kit is starting again: {names}"),
+        "shareConnecting": _("Connecting your screen…"),
+        "shared": _("Your screen is shared with the pupils."),
+        "sharedElsewhere": _("A screen is shared from another computer."),
+        "shareForbidden": _("The browser did not give the screen to this page."),
     }
 
 

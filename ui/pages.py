@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
 from ui.api import join_address
-from ui.auth import COOKIES, Identity, identify
+from ui.auth import COOKIES, Identity, identify, new_viewer
 from ui.context import Context, here
 from ui.views import clock_text, moment_text, size_text
 
@@ -69,6 +69,8 @@ def teacher() -> str:
         address=address.rsplit("/join/", 1)[0].split("://", 1)[1],
         join_url=address,
         qr=code,
+        whip_url=f"{address.rsplit('/join/', 1)[0]}/whip/screen",
+        whip_token=context.tokens.issue("presenter", "OBS", new_viewer()),
     )
 
 

@@ -27,9 +27,12 @@ CLOSE_TIMEOUT_S = 3.0
 
 
 class Sources:
-    """`send` puts a packet or event on the bus and must not wait; `ended` is told the source whose publisher went."""
+    """`send` puts a packet or event on the bus and must not wait; `ended(source, now_ns)` is called when its publisher
+    went."""
 
-    def __init__(self, metrics: Metrics, send: Callable[[Packet | Event], None], ended: Callable[[str], None]) -> None:
+    def __init__(
+        self, metrics: Metrics, send: Callable[[Packet | Event], None], ended: Callable[[str, int], None]
+    ) -> None:
         self.publishers: dict[str, Publisher] = {}
         self._metrics = metrics
         self._send, self._ended = send, ended
@@ -86,7 +89,7 @@ class Sources:
             for place, count in enumerate(_counts(publisher)):
                 self._gone[place] += count
             log.info("publisher gone", source=publisher.source)
-            self._ended(publisher.source)
+            self._ended(publisher.source, time.monotonic_ns())
             self._announce()
         task = asyncio.ensure_future(self._close(publisher))
         self._closing.add(task)

@@ -5,6 +5,7 @@ Served on 127.0.0.1 by werkzeug's threaded server, with doubles for the services
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
-from appliance.messages import LessonState, ViewersState
+from appliance.messages import LessonState, SourceState, ViewersState
 from tests.browser import chromium
 from tests.ui.conftest import CODE, PIN, Kit, make_kit, report_all
 
@@ -209,3 +210,29 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
     assert result["nothing"] == []
     assert result["edge"] == [{"seek": 8.85}, {"rate": 1}, {"rate": 1.08}, {"seek": 8.85}, {"rate": 1}]
     assert result["frozen"] == [False, True, False, False, True, False]
+
+
+def test_without_https_the_teacher_reads_how_to_share(kit: Kit, browser: Browser, address: str) -> None:
+    page = browser.new_page(locale="fr-FR", base_url=address)
+    page.add_init_script("delete MediaDevices.prototype.getDisplayMedia")
+    page.context.request.post(f"{address}/api/v1/session", data={"pin": PIN})
+    page.goto("/teacher")
+    expect(page.locator("#share-insecure")).to_contain_text("https")
+    expect(page.locator("#share")).to_be_hidden()
+    page.click(".share summary")
+    expect(page.locator("#whip-address")).to_have_value(re.compile(r"^http://.*/whip/screen$"))
+    assert violations(page) == []
+    page.close()
+
+
+def test_a_screen_that_is_shared_elsewhere_is_told(kit: Kit, context: BrowserContext) -> None:
+    sign_in(context, "teacher")
+    page = context.new_page()
+    page.goto("/teacher")
+    expect(page.locator("#share")).to_be_enabled()
+    kit.state.note(SourceState("screen", True))
+    expect(page.locator("#share-state")).to_have_text("Un écran est partagé depuis un autre ordinateur.")
+    expect(page.locator("#share")).to_be_disabled()
+    kit.state.note(SourceState("screen", False))
+    expect(page.locator("#share")).to_be_enabled()
+    assert violations(page) == []

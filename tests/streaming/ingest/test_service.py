@@ -13,6 +13,7 @@ from appliance import bus
 from appliance.bus import CommandRefused
 from appliance.messages import Event, Packet, RequestKeyframe, SourceState
 from streaming import rtp_h264
+from streaming.fanout import LINGER_NS
 from streaming.ingest.publisher import SILENCE_TIMEOUT_S
 from tests.streaming.caster import Caster
 from tests.streaming.conftest import Running
@@ -98,6 +99,15 @@ def test_viewers_see_the_screen_until_it_ends(running: Running, video: list[Pack
         assert (frames[0].width, frames[0].height) == (320, 240)
         await caster.close()
         await asyncio.to_thread(take, subscriber, state(live=False))
+        assert running.server is not None
+        fanout = running.server.fanout
+
+        async def pass_time() -> None:
+            assert len(fanout.viewers) == 1
+            fanout.tick(time.monotonic_ns() + LINGER_NS)
+            assert not fanout.viewers
+
+        await asyncio.to_thread(inside, running, pass_time())
         await watcher.close()
 
     asyncio.run(scenario())

@@ -2,13 +2,15 @@
 // join, waiting, live, reconnecting, ended.
 
 import { call } from "./api.js";
-import { connect, restartWatch } from "./push.js";
-import { pupils, text } from "./strings.js";
 import { LivePlayer } from "./player.js";
+import { connect, restartWatch } from "./push.js";
+import { SharedScreen } from "./screen.js";
+import { pupils, text } from "./strings.js";
 
 const KEPT = "preau-pupil";
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
+const shared = new SharedScreen(element("shared"), () => (element("sound").hidden = false));
 const page = { token: null, lesson: null, playing: false, hasPlayed: false, watched: null };
 let socket = null;
 
@@ -52,6 +54,7 @@ function onLesson(lesson) {
     page.playing = false;
     player.stop();
   }
+  shared.watch(lesson?.state === "live", page.token);
   show();
 }
 
@@ -79,12 +82,14 @@ function enter(token, lesson) {
     page.watched = lesson.id;
     page.lesson = lesson;
     player.start(token);
+    shared.watch(true, token);
   } else {
     player.prepare(token);
   }
   show();
   socket = connect(token, {
     lesson: onLesson,
+    sources: (sources) => shared.onSources(sources),
     media: restartWatch(() => player.restart("the streaming service restarted")),
     viewers: ({ count }) => (element("count").textContent = pupils(count)),
     connect_error: (error) => error.message === "unauthorized" && leave(),
@@ -94,6 +99,7 @@ function enter(token, lesson) {
 function leave() {
   socket?.disconnect();
   player.stop();
+  shared.watch(false);
   sessionStorage.removeItem(KEPT);
   Object.assign(page, { token: null, lesson: null, playing: false, hasPlayed: false, watched: null });
   show();
@@ -128,6 +134,7 @@ element("join-form").addEventListener("submit", async (event) => {
 
 element("sound").addEventListener("click", () => {
   element("video").muted = false;
+  shared.unmute();
   element("sound").hidden = true;
 });
 element("fullscreen").addEventListener("click", () => {

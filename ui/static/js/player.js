@@ -30,8 +30,12 @@ export class LivePlayer extends EventTarget {
   #wake = () => {};
   #knock = new AbortController();
 
-  constructor(video, { endpoint = "/whep", token = null } = {}) {
+  #still;
+
+  /** A `still` source may show one picture for long, and comes by WebRTC only. */
+  constructor(video, { endpoint = "/whep", token = null, still = false } = {}) {
     super();
+    this.#still = still;
     this.#video = video;
     this.#endpoint = endpoint;
     this.#token = token;
@@ -139,7 +143,7 @@ export class LivePlayer extends EventTarget {
 
   /** One session from answer to end; resolves to whether pictures came. */
   async #play(session, again) {
-    const watch = new FreezeWatch(performance.now());
+    const watch = new FreezeWatch(performance.now(), this.#still ? Infinity : undefined);
     const patience = performance.now() + (this.#relays ? RELAYED_CONNECT_MS : CONNECT_MS);
     // A new attempt keeps the last picture of the old one on the screen until it has something better to show.
     let attached = !again || session instanceof StreamSession;
@@ -172,7 +176,7 @@ export class LivePlayer extends EventTarget {
       if (document.hidden && session instanceof StreamSession) watch.renew(now); // nothing is drawn, nothing counted
       if (watch.see(frames, now) || suspect) {
         told = false;
-        if (!session.connected) this.#udpBlocked = StreamSession.supported;
+        if (!session.connected) this.#udpBlocked = StreamSession.supported && !this.#still;
         if (!session.restart || !seen || restarted) break;
         this.#tell("lost");
         restarted = true;
@@ -182,7 +186,7 @@ export class LivePlayer extends EventTarget {
         continue;
       }
       if (!session.connected && now > patience) {
-        this.#udpBlocked = StreamSession.supported;
+        this.#udpBlocked = StreamSession.supported && !this.#still;
         break;
       }
       if (watch.started && !attached) {

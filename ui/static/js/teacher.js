@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { connect, restartWatch } from "./push.js";
+import { setUpSharing } from "./share.js";
 import { clock, pupils, text } from "./strings.js";
 import { LivePlayer } from "./player.js";
 
@@ -107,12 +108,18 @@ player.addEventListener("refused", ({ detail }) => {
   else setTimeout(() => player.start(), 2000);
 });
 
+const sharing = setUpSharing();
+
 connect(null, {
   lesson: onLesson,
+  sources: sharing.onSources,
   level: onLevel,
   viewers: onViewers,
   services: onServices,
-  media: restartWatch(() => player.restart("the streaming service restarted")),
+  media: restartWatch(() => {
+    player.restart("the streaming service restarted");
+    sharing.restart();
+  }),
   connect_error: (error) => error.message === "unauthorized" && location.reload(),
 });
 player.start();

@@ -13,9 +13,11 @@ export function backoff(attempt) {
 export class FreezeWatch {
   #frames = 0;
   #since;
+  #patience;
 
-  constructor(now) {
+  constructor(now, patience = FREEZE_MS) {
     this.#since = now;
+    this.#patience = patience;
   }
 
   get started() {
@@ -29,7 +31,7 @@ export class FreezeWatch {
       this.#since = now;
       return false;
     }
-    return now - this.#since > (this.started ? FREEZE_MS : FIRST_FRAME_MS);
+    return now - this.#since > (this.started ? this.#patience : FIRST_FRAME_MS);
   }
 
   /** Allow as much time again, from `now` on. */

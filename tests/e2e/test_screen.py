@@ -1,0 +1,171 @@
+"""A teacher shares a screen in real Chromium: pupils see it beside the camera, until it ends."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser import (
+    CHROMIUM,
+    FLAGS,
+    Visits,
+    clock_advances,
+    new_context,
+    pupil_page,
+    start_lesson,
+    stop_lesson,
+    teacher_page,
+    wait_live,
+    wait_page,
+)
+from tests.kit import Kit, Problem, running_kit, wait_until
+
+# In place of the browser's own choice of a screen: a picture whose left half is magenta and whose right half counts.
+CANVAS = """
+navigator.mediaDevices.getDisplayMedia = async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1280, height: 720 });
+  const context = canvas.getContext("2d");
+  let count = 0;
+  const draw = () => {
+    context.fillStyle = "#ff00ff";
+    context.fillRect(0, 0, 640, 720);
+    context.fillStyle = `hsl(${(count++ * 7) % 360} 80% 50%)`;
+    context.fillRect(640, 0, 640, 720);
+  };
+  draw();
+  setInterval(draw, 66);
+  return canvas.captureStream(15);
+};
+"""
+PIXEL = """(id) => {
+  const video = document.getElementById(id);
+  if (!video.videoWidth) return null;
+  const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 36 });
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0, 64, 36);
+  return [...context.getImageData(8, 18, 1, 1).data.slice(0, 3), video.videoWidth, video.videoHeight];
+}"""
+
+OFFER = """async () => {
+  const connection = new RTCPeerConnection();
+  connection.addTransceiver("video", { direction: "sendonly" });
+  await connection.setLocalDescription(await connection.createOffer());
+  return connection.localDescription.sdp;
+}"""
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    yield from running_kit(tmp_path_factory.mktemp("kit"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_live(kit: Kit) -> Iterator[None]:
+    """A test that failed in mid-lesson is not the next one's trouble."""
+    yield
+    live = kit.api("GET", "kit")["lesson"]
+    if live and live["state"] == "live":
+        kit.api("POST", f"lessons/{live['id']}/stop")
+
+
+@pytest.fixture
+def teacher(browser: Browser, kit: Kit) -> Iterator[BrowserContext]:
+    context = new_context(browser)
+    context.add_init_script(CANVAS)
+    yield context
+    context.close()
+
+
+def is_magenta(page: Page, id: str) -> bool:
+    found = page.evaluate(PIXEL, id)
+    if found is None:
+        return False
+    red, green, blue, _, _ = found
+    return bool(red > 180 and green < 90 and blue > 180)
+
+
+def shown(page: Page) -> bool:
+    """Whether the shared screen is on the page, in pixels."""
+    return bool(page.evaluate("document.body.hasAttribute('data-shared')")) and is_magenta(page, "shared")
+
+
+def test_pupils_see_the_screen_beside_the_camera(kit: Kit, teacher: BrowserContext, context: BrowserContext) -> None:
+    visits = Visits(context, kit)
+    page = teacher_page(teacher, kit)
+    start_lesson(page)
+    code = kit.api("GET", "kit")["join"]["code"]
+    pupil = pupil_page(context, kit, code, "Zoé")
+    wait_live(pupil)
+    page.focus("#share")
+    page.keyboard.press("Enter")
+    wait_until(lambda: shown(pupil), 15, "the screen on the pupil's page")
+    wait_page(page, "document.getElementById('share-state').textContent.includes('partagé')")
+    assert clock_advances(pupil)
+    large, small = pupil.locator("#shared").bounding_box(), pupil.locator("#video").bounding_box()
+    assert large and small and large["width"] > 2 * small["width"]
+    latecomer = pupil_page(context, kit, code, "Inès")
+    wait_until(lambda: shown(latecomer), 15, "the screen on a latecomer's page")
+    # Who also watches the screen counts once.
+    wait_until(lambda: kit.metric("preau_streaming_viewers") == 3, 5, "three viewers to be counted")
+    page.click("#share")
+    for each in (pupil, latecomer):
+        wait_page(each, "!document.body.hasAttribute('data-shared') && document.getElementById('shared').hidden")
+        assert clock_advances(each)
+    assert visits.foreign == []
+    # A page closes its connection and deletes its session at once: the kit may have noticed the former already.
+    assert [said for said in visits.complaints if "404" not in said] == []
+    stop_lesson(page)
+    latecomer.close()
+
+
+def test_sharing_survives_the_streaming_service(kit: Kit, teacher: BrowserContext, context: BrowserContext) -> None:
+    page = teacher_page(teacher, kit)
+    start_lesson(page)
+    pupil = pupil_page(context, kit, kit.api("GET", "kit")["join"]["code"], "Noé")
+    page.click("#share")
+    wait_until(lambda: shown(pupil), 15, "the screen on the pupil's page")
+    kit.kill_service("streaming")
+    wait_page(pupil, "!document.body.hasAttribute('data-shared')")
+    wait_until(lambda: shown(pupil), 20, "the screen to be back")
+    stop_lesson(page)
+
+
+def test_a_publisher_that_is_killed_is_gone_within_fifteen_seconds(
+    kit: Kit, browser: Browser, context: BrowserContext
+) -> None:
+    mark = f"--preau-victim={uuid.uuid4()}"
+    victim = browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, mark])
+    abroad = new_context(victim)
+    abroad.add_init_script(CANVAS)
+    page = teacher_page(abroad, kit)
+    start_lesson(page)
+    pupil = pupil_page(context, kit, kit.api("GET", "kit")["join"]["code"], "Noé")
+    page.click("#share")
+    wait_until(lambda: shown(pupil), 15, "the screen on the pupil's page")
+    second = teacher_page(context, kit)
+    wait_page(second, "document.getElementById('share').disabled")
+    offer = page.evaluate(OFFER)
+    for token, body, status in (
+        (kit.token, offer, 409),
+        ("wrong", offer, 401),
+        (kit.token, "nonsense", 400),
+        (kit.token, offer.replace("a=ice-ufrag", "a=ufrag"), 400),
+        (kit.token, offer.replace("H264", "H265"), 400),
+    ):
+        with pytest.raises(Problem) as problem:
+            kit.request(
+                "POST", "/whip/screen", body.encode(), Content_Type="application/sdp", Authorization=f"Bearer {token}"
+            )
+        assert problem.value.status == status, problem.value.document
+    for process in [one for one in psutil.process_iter(["cmdline"]) if mark in (one.info["cmdline"] or [])]:
+        process.kill()
+    cut = time.monotonic()
+    wait_page(pupil, "!document.body.hasAttribute('data-shared')", 20)
+    assert time.monotonic() - cut < 15
+    wait_page(second, "!document.getElementById('share').disabled")
+    stop_lesson(second)
