@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)
 RUN_PACKAGES := python3-venv libportaudio2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2 libatomic1
 
-.PHONY: help run test lint unit bench bench-fanout bench-latency bench-kit lock vendor translations settings-page clean packages-run packages-test
+.PHONY: help run test lint unit bench bench-fanout bench-latency bench-join bench-kit lock vendor translations settings-page clean packages-run packages-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,9 @@ bench-fanout: packages-test $(VENV)/.test ## CPU per packet beside stock aiortc
 
 bench-latency: packages-test $(VENV)/.test ## glass to glass in Chromium
 	$(PY) -m tests.bench.latency
+
+bench-join: packages-test $(VENV)/.test ## press to picture, alone and in a crowd
+	$(PY) -m tests.bench.join
 
 bench-kit: packages-test $(VENV)/.test ## CPU and memory of the whole kit
 	$(PY) -m tests.bench.kit

@@ -60,8 +60,13 @@ class PageClient:
     def watch(self, *, viewer: str, name: str, role: Any, offer: str, peer: str) -> Answer:
         joined = self._post("/api/v1/join", json.dumps({"code": self._code, "name": viewer}), "application/json")
         token = json.loads(joined)["token"]
-        self._listen(token)
+        threading.Thread(target=self._listen, args=(token,), daemon=True).start()
         return Answer(self._post("/whep", offer, "application/sdp", Authorization=f"Bearer {token}"))
+
+    def close(self) -> None:
+        """End the Socket.IO connections and with them their threads."""
+        for socket in self._sockets:
+            socket.close()
 
     def _post(self, path: str, body: str, content: str, **headers: str) -> str:
         request = urllib.request.Request(self._url + path, body.encode(), {"Content-Type": content, **headers})
@@ -72,10 +77,9 @@ class PageClient:
         """A Socket.IO connection (protocol 5 on Engine.IO 4) that answers pings and takes what comes."""
         address = self._url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
         socket = Client.connect(address)
-        socket.receive(timeout=10)
-        socket.send("40" + json.dumps({"token": token}))
-        threading.Thread(target=_answer_pings, args=(socket,), daemon=True).start()
         self._sockets.append(socket)
+        socket.send("40" + json.dumps({"token": token}))
+        _answer_pings(socket)
 
 
 def _answer_pings(socket: Client) -> None:

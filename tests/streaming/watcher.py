@@ -50,8 +50,12 @@ class Watcher:
         reply = await asyncio.to_thread(
             client.watch, viewer=viewer, name=name, role="pupil", offer=offer, peer=self.address, **options
         )
-        await self.pc.setRemoteDescription(RTCSessionDescription(reply.answer, "answer"))
+        await self.accept(reply.answer)
         return reply
+
+    async def accept(self, answer: str) -> None:
+        """Apply the service's answer."""
+        await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     async def restart(self, username: str, password: str, other: Fragment) -> None:
         """Restart ICE as a browser does: new credentials, a new socket, the old one gone."""

@@ -59,8 +59,9 @@ export class LivePlayer extends EventTarget {
   /** Make the offer ahead of time (keys and SDP cost tens of milliseconds on a tablet). */
   prepare(token = this.#token) {
     this.#token = token;
-    this.#spare?.close();
-    this.#spare = this.#relays ? null : new WhepSession(this.#endpoint, token);
+    if (this.#relays) return;
+    this.#spare ??= new WhepSession(this.#endpoint, token);
+    this.#spare.authorize(token);
   }
 
   /** Play until `stop`. Does nothing while playing. */

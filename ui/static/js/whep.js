@@ -70,7 +70,7 @@ export class WhepSession {
 
   constructor(endpoint, token, servers = []) {
     this.#endpoint = endpoint;
-    this.#headers = token ? { Authorization: `Bearer ${token}` } : {};
+    this.authorize(token);
     this.stream = null;
     /** Whether ICE and DTLS were ever done. */
     this.connected = false;
@@ -85,6 +85,11 @@ export class WhepSession {
     this.connection.addEventListener("iceconnectionstatechange", watch);
     this.connection.addEventListener("connectionstatechange", watch);
     this.offered = this.#offer();
+  }
+
+  /** Who asks. The offer can be made before that is known. */
+  authorize(token) {
+    this.#headers = token ? { Authorization: `Bearer ${token}` } : {};
   }
 
   async #offer() {
