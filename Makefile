@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)
 
 # Debian packages that are not on every machine: the venv module, PortAudio; for tests a browser, PulseAudio, FFmpeg.
 RUN_PACKAGES := python3-venv libportaudio2
-TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2 libatomic1
+TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2 libatomic1 coturn
 
 .PHONY: help run test lint unit bench bench-fanout bench-latency bench-join bench-kit lock vendor translations settings-page clean packages-run packages-test
 

@@ -93,10 +93,10 @@ def stop_lesson(page: Page) -> None:
     page.wait_for_selector("body[data-state=ready]")
 
 
-def pupil_page(context: BrowserContext, kit: Kit, code: str, name: str) -> Page:
-    """A page that has joined with the code on its address."""
+def pupil_page(context: BrowserContext, kit: Kit, code: str, name: str, url: str = "") -> Page:
+    """A page that has joined with the code on its address; `url` is where the browser reaches the kit."""
     page = context.new_page()
-    page.goto(f"{kit.url}/join/{code}")
+    page.goto(f"{url or kit.url}/join/{code}")
     page.fill("#name", name)
     page.click("#join-button")
     page.wait_for_selector("body:not([data-state=join])")

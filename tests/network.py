@@ -58,6 +58,56 @@ class TwoHosts:
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 
 
+class ThreeHosts:
+    """A kit and a tablet with no network between them but a third host, which forwards no packets. Needs root.
+
+    `kit`, `middle` and `tablet` are command prefixes, as in TwoHosts. The middle host has an address on either side.
+    """
+
+    interface = "veth0"
+    kit_address, middle_kit_side = "10.214.0.1", "10.214.0.2"
+    tablet_address, middle_tablet_side = "10.215.0.1", "10.215.0.2"
+
+    def __init__(self) -> None:
+        tag = f"preau{os.getpid()}"
+        self.names = (f"{tag}k", f"{tag}m", f"{tag}t")
+        self.kit, self.middle, self.tablet = (["ip", "netns", "exec", name] for name in self.names)
+
+    def __enter__(self) -> ThreeHosts:
+        try:
+            self._build()
+        except subprocess.CalledProcessError:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    def _build(self) -> None:
+        kit, middle, tablet = self.names
+        for name in self.names:
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        sides = (
+            (kit, self.kit_address, "veth0", self.middle_kit_side),
+            (tablet, self.tablet_address, "veth1", self.middle_tablet_side),
+        )
+        for name, own, near, other in sides:
+            _ip("-n", name, "link", "add", "veth0", "type", "veth", "peer", "name", near, "netns", middle)
+            for host, address, device in ((name, own, "veth0"), (middle, other, near)):
+                _ip("-n", host, "address", "add", f"{address}/24", "dev", device)
+                _ip("-n", host, "link", "set", device, "up")
+            # Chromium gathers nothing where no route leads out.
+            _ip("-n", name, "route", "add", "default", "via", other)
+
+    def _remove(self) -> None:
+        for name in self.names:
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+
+
 def unavailable() -> str:
     """Why network namespaces cannot be made here; empty when they can."""
     if os.geteuid():

@@ -66,7 +66,7 @@ window.preauProbe = (() => {
 
   function listen() {
     const context = new AudioContext();
-    const source = context.createMediaStreamSource(video().srcObject);
+    const source = context.createMediaStreamSource(video().srcObject ?? video().captureStream());
     return { context, source };
   }
 

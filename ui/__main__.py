@@ -25,6 +25,7 @@ from appliance.settings import Settings, SettingsError, load
 from lessons.client import LessonsClient
 from streaming.client import StreamingClient
 from ui.app import create_app
+from ui.context import KEY
 from ui.state import KitState
 
 GRACE_S = 1  # open pages never finish by themselves; they reconnect
@@ -110,6 +111,7 @@ def build(service: Service) -> Flask:
     )
     service.start()
     service.spawn("state", state.run, settings.bus, service.stopping, lessons)
+    service.spawn("broadcast", app.extensions[KEY].broadcast.run, settings.bus, service.stopping)
     if settings.discovery:
         advertiser = Advertiser(settings, lambda: state.live is not None)
         state.on_lesson_change(lambda _: advertiser.lesson_changed())

@@ -15,8 +15,9 @@ from appliance.bus import BusError, CommandRefused
 from appliance.messages import LessonState
 from appliance.secrets import Secrets
 from appliance.settings import Settings
-from ui import api, health, i18n, media, pages, problems, push, whep, whip
+from ui import api, health, i18n, media, pages, problems, push, stream, whep, whip
 from ui.auth import Guard, Tokens
+from ui.broadcast import Broadcast
 from ui.context import CODE_LIMIT, KEY, PIN_LIMIT, Context, Counters, project_version
 from ui.ports import Lessons, Streaming
 from ui.state import KitState
@@ -44,6 +45,8 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["relays"] = " data-relays" if settings.ice_servers else ""
+    counters = Counters(registry or CollectorRegistry())
+    broadcast = Broadcast(counters.streamed, lambda seated: state.note_streamed(stream.viewers(seated)))
     context = Context(
         settings,
         secrets,
@@ -53,17 +56,19 @@ def create_app(
         Tokens(secrets),
         Guard(secrets.teacher_pin, PIN_LIMIT),
         Guard(secrets.room_code, CODE_LIMIT),
-        Counters(registry or CollectorRegistry()),
+        counters,
+        broadcast,
         project_version(),
     )
     app.extensions[KEY] = context
     problems.install(app)
     i18n.install(app, settings.language)
-    for part in (api, whep, whip, media, pages, health):
+    for part in (api, whep, whip, stream, media, pages, health):
         app.register_blueprint(part.blueprint)
     app.after_request(lambda response: finish(context, response))
     push.install(app, context)
     state.on_lesson_change(lambda live: close_pupils(streaming, live))
+    state.on_lesson_change(lambda live: broadcast.close_pupils() if live is None else None)
     return app
 
 

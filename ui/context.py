@@ -7,11 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
 from flask import current_app
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from appliance.secrets import Secrets
 from appliance.settings import Settings
 from ui.auth import Guard, Identity, Role, Tokens, require
+from ui.broadcast import Broadcast
 from ui.ports import Lessons, Streaming
 from ui.state import KitState
 
@@ -26,6 +27,8 @@ class Counters:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.responses = Counter("preau_ui_responses", "Responses by status.", ["status"], registry=registry)
         self.joins = Counter("preau_ui_joins", "Pupils who joined.", registry=registry)
+        self.streamed = Gauge("preau_ui_streamed_viewers", "Viewers on a WebSocket.", registry=registry)
+        self.stream_drops = Counter("preau_ui_stream_drops", "Times a slow WebSocket lost pictures.", registry=registry)
         self.refusals = Counter("preau_ui_refusals", "Wrong PINs and codes.", ["secret"], registry=registry)
 
 
@@ -40,6 +43,7 @@ class Context:
     pin_guard: Guard
     code_guard: Guard
     counters: Counters
+    broadcast: Broadcast
     version: str
 
     def require(self, *roles: Role) -> Identity:

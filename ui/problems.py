@@ -20,7 +20,7 @@ from appliance.messages import RefusalKind
 
 log = structlog.get_logger()
 
-MACHINE_PATHS = ("/api/", "/whep", "/whip", "/healthz", "/metrics", "/socket.io")
+MACHINE_PATHS = ("/api/", "/whep", "/whip", "/stream", "/healthz", "/metrics", "/socket.io")
 RETRY_AFTER_S = 1
 STATUS_OF_REFUSAL: Mapping[RefusalKind, int] = {
     "invalid": 400,

@@ -49,6 +49,7 @@ class Snapshot:
     lesson: LessonState | None = None
     viewers: ViewersState = NOBODY
     sources: frozenset[str] = frozenset()
+    streamed: ViewersState = NOBODY
     _health: dict[str, tuple[Health, float]] = field(default_factory=dict)
     _closed: set[str] = field(default_factory=set)
     _last_up: dict[str, bool] = field(default_factory=dict)
@@ -196,8 +197,18 @@ class KitState:
 
     @property
     def viewers(self) -> ViewersState:
+        """Everybody who watches, by WebRTC or on a WebSocket."""
         with self._lock:
-            return self._snapshot.viewers
+            near, far = self._snapshot.viewers, self._snapshot.streamed
+        names = sorted([*near.names, *far.names])
+        return ViewersState(near.pupils + far.pupils, near.teachers + far.teachers, names)
+
+    def note_streamed(self, streamed: ViewersState) -> None:
+        """Take in who watches on a WebSocket of this process."""
+        with self._lock:
+            changed = self._snapshot.streamed != streamed
+            self._snapshot.streamed = streamed
+        self._tell({"viewers"} if changed else set())
 
     @property
     def sources(self) -> frozenset[str]:

@@ -161,6 +161,7 @@ export class LivePlayer extends EventTarget {
     const playing = () => {
       if (ended || session !== this.#session || told) return;
       told = seen = true;
+      this.#video.dataset.way = this.way;
       this.#tell("playing");
     };
     if (attached) this.#attach(session);

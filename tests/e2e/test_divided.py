@@ -1,0 +1,56 @@
+"""Kit and tablet between which no packet passes: the lesson arrives through coturn, or through the WebSocket."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.network import ThreeHosts, unavailable
+
+AUDIBLE_DB = 20
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[ThreeHosts]:
+    if reason := unavailable():
+        pytest.skip(reason)
+    with ThreeHosts() as three:
+        yield three
+
+
+def watched(hosts: ThreeHosts, way: str) -> dict[str, Any]:
+    _, middle, tablet = hosts.names
+    told = subprocess.run(
+        [*hosts.kit, sys.executable, "-m", "tests.e2e.divided_lesson", middle, tablet, way],
+        stdout=subprocess.PIPE, text=True, check=True, timeout=100,
+    )  # fmt: skip
+    return dict(json.loads(told.stdout.splitlines()[-1]))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_lesson_is_seen_through_turn(hosts: ThreeHosts, transport: str, state: Callable[[str], None]) -> None:
+    found = watched(hosts, transport)
+    state(
+        f"through coturn over {transport}: picture {found['joined_s']} s after the page, {found['age_ms']:.0f} ms old"
+    )
+    assert found["way"] == "webrtc" and found["advances"] and found["tone_db"] > AUDIBLE_DB, found
+    assert found["allocations"] >= 1 and (found["webrtc"], found["streamed"]) == (1, 0), found
+
+
+@pytest.mark.root
+def test_a_lesson_is_seen_through_the_websocket(hosts: ThreeHosts, state: Callable[[str], None]) -> None:
+    found = watched(hosts, "none")
+    state(
+        f"through the WebSocket: picture {found['joined_s']} s after the page, {found['age_ms']:.0f} ms old, "
+        f"sound against picture {found['clap_ms']:.0f} ms"
+    )
+    assert found["way"] == "websocket" and found["advances"] and found["tone_db"] > AUDIBLE_DB, found
+    assert (found["webrtc"], found["streamed"]) == (0, 1) and found["count"].startswith("1 "), found
+    assert abs(found["clap_ms"]) < 200
+    assert found["age_ms"] < 3000

@@ -1,0 +1,90 @@
+"""The WebSocket path over a real socket: who is let in, what comes, how it ends, who is counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import simple_websocket
+from werkzeug.serving import make_server
+
+from tests.kit import wait_until
+from tests.ui.conftest import PIN, Kit, make_kit
+from ui.segments import Head, Segment
+
+HEAD = Head('video/mp4; codecs="avc1.42c01f"', b"init")
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Iterator[Kit]:
+    yield make_kit(tmp_path)
+
+
+@pytest.fixture
+def address(kit: Kit) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, kit.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def connected(address: str, said: str, **headers: str) -> simple_websocket.Client:
+    link = simple_websocket.Client(f"ws://{address}/stream", headers=headers)
+    link.send(said)
+    return link
+
+
+def code_of(link: simple_websocket.Client) -> int:
+    with pytest.raises(simple_websocket.ConnectionClosed) as closed:
+        link.receive(5)
+    return int(closed.value.reason)
+
+
+def test_who_is_let_in(kit: Kit, address: str) -> None:
+    assert code_of(connected(address, "forged")) == 4401
+    assert code_of(connected(address, "")) == 4401
+    assert code_of(connected(address, kit.pupil_token())) == 4409
+    cookie = kit.client().post("/api/v1/session", json={"pin": PIN}).headers["Set-Cookie"].split(";")[0]
+    foreign = connected(address, "", Cookie=cookie, Origin="http://192.0.2.1")
+    assert code_of(foreign) == 4401
+    own = connected(address, "", Cookie=cookie, Origin="http://127.0.0.1")  # the host as this client writes it
+    wait_until(lambda: kit.state.viewers.teachers == 2, 5, "the teacher to sit")
+    own.close()
+    wait_until(lambda: kit.state.viewers.teachers == 1, 5, "the teacher to leave")
+
+
+def test_what_a_page_asks_without_upgrading_is_refused(kit: Kit) -> None:
+    response = kit.client().get("/stream", headers=kit.teacher())
+    assert response.status_code == 400 and response.content_type == "application/problem+json"
+
+
+def test_segments_come_in_order_and_the_lessons_end_ends_them(kit: Kit, address: str) -> None:
+    teacher = kit.teacher()
+    lesson = kit.client().post("/api/v1/lessons", json={"title": "A"}, headers=teacher).get_json()
+    early = Segment(HEAD, b"from the last keyframe on", True)
+    kit.app.extensions["preau"].broadcast.hand_out(early)
+    link = connected(address, kit.pupil_token("Zoé"))
+    wait_until(lambda: "Zoé" in kit.state.viewers.names, 5, "the pupil to be counted")
+    assert kit.state.viewers.pupils == 3
+    kit.app.extensions["preau"].broadcast.hand_out(Segment(HEAD, b"more" * 50_000, False))
+    assert [link.receive(5) for _ in range(4)] == [HEAD.type, HEAD.data, early.data, b"more" * 50_000]
+    kit.client().post(f"/api/v1/lessons/{lesson['id']}/stop", headers=teacher)
+    assert code_of(link) == 1000
+    wait_until(lambda: kit.state.viewers.pupils == 2, 5, "the pupil to be forgotten")
+
+
+def test_a_page_that_talks_is_hung_up_on(kit: Kit, address: str) -> None:
+    link = connected(address, kit.teacher_token())
+    wait_until(lambda: kit.state.viewers.teachers == 2, 5, "the teacher to sit")
+    link.send("more")
+    assert code_of(link) == 1000
+    link = connected(address, kit.teacher_token())
+    link.send("x" * 10_000)
+    with pytest.raises(simple_websocket.ConnectionClosed):
+        link.receive(5)
+    wait_until(lambda: kit.state.viewers.teachers == 1, 5, "both to be gone")

@@ -1,0 +1,141 @@
+"""Live fragmented MP4 for Media Source Extensions: packets of the bus in, segments for every viewer out.
+
+Pure. It is done once for all viewers: each gets the same bytes. A fragment holds about 100 ms; it ends in front of a
+keyframe, so that a viewer can begin there. One frame is held back to know how long the one before it lasts, for
+browsers take a hole between frames for a seek.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from appliance import fmp4
+from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, Audio, Run, Sample, Video
+from appliance.messages import AudioFormat, Packet, VideoFormat
+
+SECOND = 1_000_000_000
+FRAGMENT_NS = SECOND // 10
+AUDIO_WAIT_NS = SECOND // 2  # how long the first keyframe waits to learn whether there is sound
+AUDIO_DRIFT_S = 0.040
+
+
+class Head(NamedTuple):
+    """What comes before any fragment: the type as `addSourceBuffer` takes it (RFC 6381), the initialisation segment."""
+
+    type: str
+    data: bytes
+
+
+class Segment(NamedTuple):
+    """One fragment, to be played behind `head`; with `start` it begins with a keyframe."""
+
+    head: Head
+    data: bytes
+    start: bool
+
+
+class Segmenter:
+    """`push` every packet of both tracks in order. All is one timeline, whose zero is the first keyframe."""
+
+    def __init__(self) -> None:
+        self._head: Head | None = None
+        self._video: Video | None = None
+        self._audio: Audio | None = None
+        self._heard: Audio | None = None
+        self._origin_ns: int | None = None
+        self._last: tuple[int, int] | None = None
+        self._frames: list[Packet] = []
+        self._sounds: deque[Packet] = deque()
+        self._audio_next: int | None = None
+        self._video_next = 0
+        self._first_ns: int | None = None
+        self._sequence = 0
+
+    def push(self, packet: Packet) -> list[Segment]:
+        """The segments that are complete with this packet. After a loss nothing comes before the next keyframe."""
+        match packet.format:
+            case VideoFormat() as form:
+                return self._picture(packet, form)
+            case AudioFormat(rate=rate, channels=channels, config=config) if config:
+                self._heard = Audio(rate, channels, config)
+                self._sounds.append(packet)
+                while packet.pts_ns - self._sounds[0].pts_ns > SECOND:
+                    self._sounds.popleft()
+        return []
+
+    def _picture(self, packet: Packet, form: VideoFormat) -> list[Segment]:
+        if self._last and (packet.epoch, packet.seq) != (self._last[0], self._last[1] + 1):
+            self._frames.clear()
+        self._last = (packet.epoch, packet.seq)
+        if not self._frames and not packet.keyframe:
+            return []
+        done: list[Segment] = []
+        if self._frames and (packet.keyframe or packet.pts_ns - self._frames[0].pts_ns >= FRAGMENT_NS):
+            done.append(self._fragment(packet.pts_ns))
+        if packet.keyframe and not self._begin(packet, form):
+            self._frames.clear()
+            return done
+        self._frames.append(packet)
+        return done
+
+    def _begin(self, packet: Packet, form: VideoFormat) -> bool:
+        """Make the head new where a keyframe asks for it; False while sound is waited for."""
+        sps, pps = fmp4.parameter_sets(packet.data)
+        if not sps or not pps:
+            return False
+        if self._first_ns is None:
+            self._first_ns = packet.pts_ns
+        if self._heard is None and packet.pts_ns - self._first_ns < AUDIO_WAIT_NS:
+            return False
+        video = Video(form.width, form.height, sps, pps)
+        if self._head is None or (video, self._heard) != (self._video, self._audio):
+            self._video, self._audio, self._audio_next = video, self._heard, None
+            mime = f'video/mp4; codecs="{fmp4.codecs(video, self._audio)}"'
+            self._head = Head(mime, fmp4.init_segment(video, self._audio))
+        if self._origin_ns is None:
+            self._origin_ns = packet.pts_ns
+        return True
+
+    def _ticks(self, pts_ns: int, timescale: int) -> int:
+        assert self._origin_ns is not None
+        return round((pts_ns - self._origin_ns) * timescale / SECOND)
+
+    def _fragment(self, end_ns: int) -> Segment:
+        frames, self._frames = self._frames, []
+        places = [max(self._video_next, self._ticks(frames[0].pts_ns, VIDEO_TIMESCALE))]
+        for pts_ns in (*(frame.pts_ns for frame in frames[1:]), end_ns):
+            places.append(max(places[-1] + 1, self._ticks(pts_ns, VIDEO_TIMESCALE)))
+        self._video_next = places[-1]
+        pictures = [
+            Sample(fmp4.avc_sample(frame.data), after - place, frame.keyframe)
+            for frame, place, after in zip(frames, places, places[1:], strict=False)
+        ]
+        self._sequence += 1
+        runs = (Run(VIDEO_TRACK, places[0], pictures), self._sound(end_ns))
+        assert self._head is not None
+        return Segment(self._head, fmp4.fragment(self._sequence, runs), frames[0].keyframe)
+
+    def _sound(self, end_ns: int) -> Run:
+        """The sound before `end_ns`; a hole lengthens the sample before it."""
+        start = self._audio_next or 0
+        samples: list[Sample] = []
+        while self._sounds and self._sounds[0].pts_ns < end_ns:
+            packet = self._sounds.popleft()
+            if self._audio is None or self._origin_ns is None or packet.pts_ns < self._origin_ns:
+                continue
+            rate = self._audio.rate
+            place = self._ticks(packet.pts_ns, rate)
+            late = 0 if self._audio_next is None else place - self._audio_next
+            if late <= -AUDIO_DRIFT_S * rate:
+                continue
+            if self._audio_next is not None and late < AUDIO_DRIFT_S * rate:
+                place = self._audio_next
+            elif samples:
+                samples[-1] = samples[-1]._replace(duration=samples[-1].duration + late)
+            if not samples:
+                start = place
+            duration = round(packet.duration_ns * rate / SECOND)
+            samples.append(Sample(packet.data, duration, True))
+            self._audio_next = place + duration
+        return Run(AUDIO_TRACK, start, samples)

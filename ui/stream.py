@@ -1,0 +1,113 @@
+"""``/stream``: the live picture over a WebSocket (RFC 6455), for pages whose network lets no UDP through.
+
+The page sends one text, its token (empty: its cookie counts, for the kit's own pages only). The kit sends the type as
+text, then binary segments, and closes with 4000 + status when it says no. One of gunicorn's threads serves each viewer:
+it waits for its seat's next segment and writes it. A viewer who takes nothing for 10 s is gone.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import simple_websocket
+from flask import Blueprint, Response, request
+
+from appliance.messages import ViewersState
+from ui.auth import COOKIES, Identity, Tokens
+from ui.broadcast import Seat
+from ui.context import here
+from ui.segments import Head
+
+blueprint = Blueprint("stream", __name__)
+
+TOKEN_TIMEOUT_S = 5.0
+LONGEST_TOKEN = 1024
+TAKE_S = 1.0
+TCP_TIMEOUT_MS = 10_000
+SEND_BUFFER_BYTES = 256 * 1024  # a second of picture and sound: what lies here is already late
+REFUSED = 4000
+OVER = 1000
+
+
+def viewers(seated: Iterable[Identity]) -> ViewersState:
+    """The same count as streaming publishes of its own viewers."""
+    pupils = sorted(identity.name for identity in seated if identity.role == "pupil")
+    return ViewersState(len(pupils), sum(identity.role == "teacher" for identity in seated), pupils)
+
+
+class Served(Response):
+    """What the view returns when the socket is done: nothing may be written to it any more."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self._mode = mode
+
+    def __call__(self, *arguments: Any) -> Iterable[bytes]:
+        # The way each of the two servers hears of a connection that another protocol has taken over.
+        if self._mode == "gunicorn":
+            raise StopIteration
+        raise ConnectionError
+
+
+@blueprint.route("/stream", websocket=True)
+def stream() -> Response:
+    # Without the extensions that the browser offers: deflating what is already compressed would be done per viewer.
+    # Without pings, which another thread would write into a frame that waits for room: whoever is gone is noticed by
+    # TCP, for there is always something to send.
+    environ = {key: value for key, value in request.environ.items() if key != "HTTP_SEC_WEBSOCKET_EXTENSIONS"}
+    link = simple_websocket.Server.accept(environ, max_message_size=LONGEST_TOKEN, receive_bytes=LONGEST_TOKEN)
+    link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_TIMEOUT_MS)
+    link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    with suppress(simple_websocket.ConnectionClosed, OSError):
+        link.close(serve(link))
+    return Served(link.mode)
+
+
+def serve(link: Any) -> int:
+    """Send until there is a reason to close; returns its code. Raises ConnectionClosed or OSError when the viewer
+    goes first."""
+    context = here()
+    identity = introduced(context.tokens, link.receive(TOKEN_TIMEOUT_S))
+    if identity is None:
+        return REFUSED + 401
+    if identity.role not in COOKIES:
+        return REFUSED + 403
+    if identity.role == "pupil" and context.state.live is None:
+        return REFUSED + 409
+    seat = context.broadcast.sit(identity)
+    try:
+        send_all(link, seat)
+    finally:
+        context.counters.stream_drops.inc(seat.drops)
+        context.broadcast.leave(seat)
+    return OVER
+
+
+def introduced(tokens: Tokens, said: str | bytes | None) -> Identity | None:
+    """Who the viewer is. A cookie counts when the kit's own page opened the socket: browsers ask no other site's page
+    for permission before they connect (RFC 6455 section 10.2)."""
+    if not isinstance(said, str):
+        return None
+    if said:
+        return tokens.read(said)
+    if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
+        return None
+    return next(filter(None, (tokens.read(request.cookies.get(cookie, "")) for cookie in COOKIES.values())), None)
+
+
+def send_all(link: Any, seat: Seat) -> None:
+    """Until the seat is closed; also when the viewer says anything more, which no page does."""
+    while not seat.closed:
+        item = seat.take(TAKE_S)
+        if isinstance(item, Head):
+            link.send(item.type)
+            link.send(item.data)
+        elif item is not None:
+            link.send(item)
+        if link.receive(0) is not None or not link.connected:
+            return
