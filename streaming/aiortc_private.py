@@ -1,7 +1,7 @@
 """Everything that touches aiortc's and aioice's private parts; tests/streaming/test_aiortc_contract.py holds them.
 
 aiortc does SDP, ICE and DTLS. Its sender is never started: when DTLS is done `Peer` takes the SRTP context and the
-nominated pair's socket, and from then on a packet costs one memory copy, one libsrtp call and one system call.
+nominated pair's socket, and streaming.srtp sends.
 Belongs to the loop that made it.
 """
 
@@ -27,12 +27,11 @@ from aiortc import (
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpReceiveParameters, RTCRtpSendParameters
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
-from pylibsrtp import Error as SrtpError
-from pylibsrtp._binding import ffi, lib
 
 from streaming.ingest.stream import Incoming
-from streaming.lane import Negotiated, Send
+from streaming.lane import Negotiated
 from streaming.offer import PARSE_ERRORS, Offer, OfferError
+from streaming.srtp import TRAILERS, SrtpPath
 
 # What setRemoteDescription and createAnswer raise on an offer that was readable but cannot be answered.
 NEGOTIATION_ERRORS = (*PARSE_ERRORS, InternalError, InvalidAccessError, InvalidStateError, OperationError)
@@ -42,12 +41,6 @@ SEND_BUFFER_BYTES = 256 * 1024
 LARGEST_DATAGRAM = 1500
 _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-
-# One loop, one packet at a time: all viewers encrypt in the same buffer.
-_room = ffi.new("char[]", 2048)
-_buffer = ffi.buffer(_room)
-_view = memoryview(_buffer)
-_length = ffi.new("int *")
 
 
 def preferences(kind: str) -> list[RTCRtpCodecCapability]:
@@ -62,29 +55,6 @@ def preferences(kind: str) -> list[RTCRtpCodecCapability]:
 def receivable(kind: str) -> list[RTCRtpCodecCapability]:
     """The codecs we take in, best first; without RTX, so that publishers resend on the same SSRC."""
     return [codec for codec in preferences(kind) if not codec.mimeType.lower().endswith("/rtx")]
-
-
-def _sender(context: Any, out: socket.socket, address: tuple[str, int]) -> Send:
-    """A function that encrypts an RTP packet and sends it; False when the socket's buffer is full.
-
-    It runs for every packet of every viewer: what it needs stands in local names.
-    """
-    room, buffer, view, length = _room, _buffer, _view, _length
-    protect, sendto = lib.srtp_protect, out.sendto
-
-    def send(packet: bytes) -> bool:
-        size = len(packet)
-        buffer[0:size] = packet
-        length[0] = size
-        if protect(context, room, length):
-            raise SrtpError("srtp_protect failed")
-        try:
-            sendto(view[: length[0]], address)
-        except OSError:  # full (EAGAIN), or an ICMP error of an earlier packet: lost either way, as UDP may
-            return False
-        return True
-
-    return send
 
 
 class Connection:
@@ -106,7 +76,7 @@ class Connection:
         self._srtp: Any = None
         self._pair: Any = None
         self._socket: socket.socket | None = None
-        self._send: Send | None = None
+        self._path: SrtpPath | None = None
         self._address: tuple[str, int] = ("", 0)
 
     def _prepare(self, kind: str) -> None:
@@ -199,23 +169,23 @@ class Connection:
         candidates = self._dtls.transport.iceGatherer.getLocalCandidates()
         return connection.local_username, connection.local_password, candidates
 
-    def path(self) -> Send | None:
-        """What encrypts and sends one RTP packet to the browser now; None while there is no way to it.
+    def path(self) -> SrtpPath | None:
+        """What encrypts and sends RTP to the browser now; None while there is no way to it.
 
         To be asked for every frame: ICE may change its mind about the pair.
         """
         pair = self._connection._nominated.get(1)
         if pair is self._pair:
-            return self._send
+            return self._path
         if self._socket is not None:
             self._socket.close()
-        self._socket, self._send, self._pair = None, None, pair
+        self._socket, self._path, self._pair = None, None, pair
         if pair is not None and self._srtp is not None:
             self._socket = pair.protocol.transport.get_extra_info("socket").dup()
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             self._address = pair.remote_addr
-            self._send = _sender(self._srtp._srtp[0], self._socket, pair.remote_addr)
-        return self._send
+            self._path = SrtpPath(self._srtp, self._socket, pair.remote_addr)
+        return self._path
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send one compound RTCP packet; it is lost when the socket is full."""
@@ -226,7 +196,7 @@ class Connection:
     async def close(self) -> None:
         """End the connection and its sockets. Idempotent."""
         await self._pc.close()
-        self._srtp = self._pair = self._send = None
+        self._srtp = self._pair = self._path = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -269,6 +239,7 @@ class Peer(Connection):
                 mid=parameters.muxId,
                 mid_id=ids.get(_MID, 0),
                 abs_send_time_id=ids.get(_ABS_SEND_TIME, 0),
+                trailer=TRAILERS[self._dtls._ssl.get_selected_srtp_profile()],
             )
         )
         if len(self._negotiated) == len(self._kinds):

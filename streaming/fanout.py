@@ -86,17 +86,15 @@ class Fanout:
         if frame is None:
             self.want_keyframe(track, now_ns)
             return
-        turn_ns = now_ns
-        for viewer in list(self.viewers.values()):
-            if not viewer.connected or viewer.closed:
-                continue
-            if not viewer.send(track, frame):
+        turn_ns, clock_ns = now_ns, time.monotonic_ns
+        for viewer in [viewer for viewer in self.viewers.values() if viewer.connected]:
+            if not viewer.send(track, frame) and not viewer.closed:
                 self._metrics.viewer_drops.inc()
                 if count := self._dropped.hit(now_ns / clock.NS):
                     log.warning("a viewer's socket is full", viewer=viewer.name, count=count)
-            if time.monotonic_ns() - turn_ns > TURN_NS:
+            if clock_ns() - turn_ns > TURN_NS:
                 await asyncio.sleep(0)
-                turn_ns = time.monotonic_ns()
+                turn_ns = clock_ns()
 
     def _torn(self, track: Track, lost: int, now_ns: int) -> None:
         self._metrics.bus_drops.inc(lost)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from streaming.burst import Burst, Layout, bursts
 
 WINDOW_NS = 2_000_000_000
+BURSTS_KEPT = 15  # frames: half a second of picture, which viewers who join share too
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,15 @@ class Frame:
     keyframe: bool
     payloads: list[bytes]
     marker: bool
+    made: dict[str, list[Burst]] = field(default_factory=dict, repr=False, compare=False)
+
+    def bursts(self, key: str, layout: Layout) -> list[Burst]:
+        """The frame as datagrams, made once for all viewers whose packets look alike: those with the same `key`."""
+        result = self.made.get(key)
+        if result is None:
+            result = bursts(self.payloads, layout, marker=self.marker, abs_send_time=self.abs_send_time)
+            self.made[key] = result
+        return result
 
 
 class History:
@@ -52,6 +64,8 @@ class History:
         self._next_number += 1
         self._next_first += len(payloads)
         self._frames.append(frame)
+        if len(self._frames) > BURSTS_KEPT:
+            self._frames[-BURSTS_KEPT - 1].made.clear()
         while self._frames[0].at_ns < at_ns - self._window_ns:
             self._frames.popleft()
         return frame

@@ -62,7 +62,7 @@ class Server:
         tracks = (CAMERA_720P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS)
         topics = [bus.media_topic(track) for track in tracks]
         # What comes in by WHIP reaches the fan-out as everything else does: over the bus.
-        media = bus.subscribe(context, folder, ["capture", "streaming"], topics, MEDIA_QUEUE)
+        media = bus.subscribe(zmq.Context.instance(), folder, ["capture", "streaming"], topics, MEDIA_QUEUE)
         requests = context.socket(zmq.ROUTER)
         requests.set(zmq.LINGER, 100)
         requests.bind(bus.address(folder, "streaming", "cmd"))
@@ -83,12 +83,21 @@ class Server:
         for task in done:
             task.result()
 
-    async def _read_media(self, media: zmq.asyncio.Socket) -> None:
-        while True:
-            topic, body = await media.recv_multipart()
-            message = bus.decode(topic, body)
-            if isinstance(message, Packet):
-                await self.fanout.publish(message, time.monotonic_ns())
+    async def _read_media(self, media: zmq.Socket[bytes]) -> None:
+        """Every packet of every track comes this way: pyzmq's own asyncio socket costs several times as much."""
+        readable = asyncio.Event()
+        loop, descriptor = asyncio.get_running_loop(), media.FD
+        loop.add_reader(descriptor, readable.set)
+        try:
+            while True:
+                readable.clear()  # before the last look: the descriptor only tells that something changed
+                while (parts := _receive(media)) is not None:
+                    message = bus.decode(*parts)
+                    if isinstance(message, Packet):
+                        await self.fanout.publish(message, time.monotonic_ns())
+                await readable.wait()
+        finally:
+            loop.remove_reader(descriptor)
 
     async def _read_commands(self, requests: zmq.asyncio.Socket) -> None:
         while True:
@@ -137,3 +146,10 @@ class Server:
         stopping: threading.Event = self.service.stopping
         while not stopping.is_set():
             await asyncio.sleep(0.1)
+
+
+def _receive(socket: zmq.Socket[bytes]) -> list[bytes] | None:
+    try:
+        return socket.recv_multipart(zmq.NOBLOCK)
+    except zmq.Again:
+        return None

@@ -107,7 +107,7 @@ class Viewer(Session):
         path = self.peer.path()
         for seq in lost if path else ():
             packet = lane.resend(seq, track.history)
-            if packet is not None and path is not None and not path(packet):
+            if packet is not None and path is not None and not path.send_packet(packet):
                 return
 
     async def close(self) -> None:

@@ -29,9 +29,13 @@ def video_packets(count: int, *, width: int = 320, height: int = 240, bitrate: i
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate, encoder.bit_rate = Fraction(1, 30), Fraction(30), bitrate
     encoder.profile = "Baseline"
+    encoder.thread_count = 1  # one slice a frame and bounded keyframes, as capture has them
     encoder.options = {
-        "preset": "ultrafast", "tune": "zerolatency", "x264-params": "keyint=30:scenecut=0:repeat-headers=1:annexb=1",
-    }  # fmt: skip
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "x264-params": "keyint=30:scenecut=0:repeat-headers=1:annexb=1:"
+        f"vbv-maxrate={bitrate // 1000}:vbv-bufsize={bitrate // 2000}",
+    }
     noise = np.random.default_rng(1).integers(0, 255, (height, width, 3), dtype=np.uint8)
     packets = []
     for number in range(count):

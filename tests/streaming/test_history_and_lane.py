@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streaming.burst import Burst
 from streaming.history import Frame, History
 from streaming.lane import MAX_RESENDS, Lane, Negotiated
 
@@ -24,18 +23,30 @@ def add(history: History, number: int, *, size: int = 3, keyframe: bool = False)
 
 def lane(kind: str = "video", first_seq: int = 65530, mid_id: int = 4, abs_id: int = 3) -> Lane:
     return Lane(
-        Negotiated(kind, 0xABCD, 102, 90_000, "cname", "0", mid_id, abs_id), first_seq=first_seq, ticks_offset=2**32 - 5
+        Negotiated(kind, 0xABCD, 102, 90_000, "cname", "0", mid_id, abs_id, trailer=0),
+        first_seq=first_seq,
+        ticks_offset=2**32 - 5,
     )
 
 
-def collect(into: list[bytes], room: int = 10**6) -> Callable[[bytes], bool]:
-    def send(packet: bytes) -> bool:
-        if len(into) >= room:
-            return False
-        into.append(packet)
-        return True
+class Collect:
+    """A path without encryption to a socket with room for so many packets in all."""
 
-    return send
+    def __init__(self, into: list[bytes], room: int = 10**6) -> None:
+        self._into, self._room = into, room
+
+    def send(self, burst: Burst, seq: int, ticks: int, ssrc: int) -> int:
+        buffer = bytearray(burst.total)
+        burst.write(memoryview(buffer), seq, ticks, ssrc)
+        packets = [bytes(buffer[at : at + burst.stride]) for at in range(0, burst.total, burst.stride)]
+        went = [packet for packet in packets if self.send_packet(packet)]
+        return len(went)
+
+    def send_packet(self, packet: bytes) -> bool:
+        if len(self._into) >= self._room:
+            return False
+        self._into.append(packet)
+        return True
 
 
 def parse(packet: bytes, mid_id: int = 4, abs_id: int = 3) -> RtpPacket:
@@ -69,7 +80,7 @@ def test_the_group_of_pictures_begins_at_the_newest_keyframe() -> None:
 def test_packets_parse_elsewhere_and_count_on() -> None:
     history, out, viewer = History(), list[bytes](), lane()
     for number in range(4):
-        assert viewer.send(add(history, number, keyframe=number == 1), collect(out))
+        assert viewer.send(add(history, number, keyframe=number == 1), Collect(out))
     packets = [parse(packet) for packet in out]
     assert [packet.sequence_number for packet in packets] == [(65530 + n) % 65536 for n in range(9)]
     assert [packet.timestamp for packet in packets[::3]] == [2995, 5995, 8995]
@@ -83,7 +94,7 @@ def test_packets_parse_elsewhere_and_count_on() -> None:
 @pytest.mark.parametrize(("mid_id", "abs_id"), [(0, 0), (4, 0), (0, 3), (15, 20)])
 def test_extensions_that_were_not_negotiated_are_absent(mid_id: int, abs_id: int) -> None:
     out: list[bytes] = []
-    lane(mid_id=mid_id, abs_id=abs_id).send(add(History(), 1, keyframe=True), collect(out))
+    lane(mid_id=mid_id, abs_id=abs_id).send(add(History(), 1, keyframe=True), Collect(out))
     packet = parse(out[0])
     assert packet.extensions.mid == ("0" if mid_id == 4 else None)
     assert packet.extensions.abs_send_time == (1 if abs_id == 3 else None)
@@ -92,11 +103,11 @@ def test_extensions_that_were_not_negotiated_are_absent(mid_id: int, abs_id: int
 
 def test_a_full_socket_costs_the_frames_to_the_next_keyframe() -> None:
     history, out, viewer = History(), list[bytes](), lane()
-    viewer.send(add(history, 0, keyframe=True), collect(out))
-    assert not viewer.send(add(history, 1), collect(out, room=4))
-    assert viewer.send(add(history, 2), collect(out))
+    viewer.send(add(history, 0, keyframe=True), Collect(out))
+    assert not viewer.send(add(history, 1), Collect(out, room=4))
+    assert viewer.send(add(history, 2), Collect(out))
     assert len(out) == 4
-    viewer.send(add(history, 3, keyframe=True), collect(out))
+    viewer.send(add(history, 3, keyframe=True), Collect(out))
     packets = [parse(packet) for packet in out]
     assert [packet.payload[0] for packet in packets] == [0, 0, 0, 1, 3, 3, 3]
     assert [(packet.sequence_number - 65530) % 65536 for packet in packets] == list(range(7))
@@ -107,8 +118,8 @@ def test_a_full_socket_costs_the_frames_to_the_next_keyframe() -> None:
 def test_catching_up_ends_at_the_present() -> None:
     history, out, viewer = History(), list[bytes](), lane()
     frames = [add(history, number, size=1, keyframe=number == 0) for number in range(5)]
-    viewer.catch_up(frames, collect(out))
-    viewer.send(add(history, 5, size=1), collect(out))
+    viewer.catch_up(frames, Collect(out))
+    viewer.send(add(history, 5, size=1), Collect(out))
     assert [parse(packet).timestamp - 12_000 + 5 for packet in out] == [-360, -270, -180, -90, 0, 3000]
     assert [viewer.resend(parse(packet).sequence_number, history) for packet in out] == out
 
@@ -117,7 +128,7 @@ def test_catching_up_ends_at_the_present() -> None:
 def test_resent_packets_are_the_same_to_the_last_bit(frames: list[tuple[int, bool, int]]) -> None:
     history, out, viewer = History(), list[bytes](), lane()
     for number, (size, keyframe, room) in enumerate(frames):
-        viewer.send(add(history, number, size=size, keyframe=keyframe or number == 0), collect(out, len(out) + room))
+        viewer.send(add(history, number, size=size, keyframe=keyframe or number == 0), Collect(out, len(out) + room))
     assert len(out) == viewer.sent
     for packet in out:
         assert viewer.resend(parse(packet).sequence_number, history) in (packet, None)
@@ -128,7 +139,7 @@ def test_resent_packets_are_the_same_to_the_last_bit(frames: list[tuple[int, boo
 
 def test_a_packet_is_resent_three_times_at_most() -> None:
     history, out, viewer = History(), list[bytes](), lane()
-    viewer.send(add(history, 0, keyframe=True), collect(out))
+    viewer.send(add(history, 0, keyframe=True), Collect(out))
     assert [viewer.resend(65531, history) for _ in range(MAX_RESENDS + 1)] == [out[1]] * MAX_RESENDS + [None]
     assert viewer.resend(65529, history) is None
     assert viewer.resend(65533, history) is None
@@ -137,6 +148,6 @@ def test_a_packet_is_resent_three_times_at_most() -> None:
 def test_sound_does_not_wait_for_keyframes() -> None:
     out: list[bytes] = []
     viewer = lane("audio")
-    viewer.send(add(History(), 0), collect(out, room=1))
-    assert viewer.send(add(History(), 1), collect(out))
+    viewer.send(add(History(), 0), Collect(out, room=1))
+    assert viewer.send(add(History(), 1), Collect(out))
     assert len(out) == 4
