@@ -245,7 +245,8 @@ class History(msgspec.Struct, frozen=True, tag="history"):
 
 
 class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
-    """One lesson as the catalogue knows it. `duration_s` is what replay can play."""
+    """One lesson as the catalogue knows it. `duration_s` is what replay can play, `screen_s` how much of a shared
+    screen there is beside it."""
 
     id: str
     code: str
@@ -257,6 +258,7 @@ class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
     parts: int
     gaps: int
     thumbnail: bool
+    screen_s: float = 0.0
 
 
 class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):

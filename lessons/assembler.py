@@ -10,7 +10,7 @@ part begins at the next keyframe, at the place on the timeline where the last on
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,8 +46,23 @@ class Close(NamedTuple):
 Order = Append | Close
 
 
-def part_name(number: int) -> str:
-    return f"part-{number:04d}.mp4"
+class Rules(NamedTuple):
+    """How a source is recorded: the name of its files, how long keyframes may stay away (s), whether it has sound."""
+
+    prefix: str = "part"
+    keyframe_limit_s: float = KEYFRAME_LIMIT_S
+    sound: bool = True
+
+
+CAMERA_RULES = Rules()
+# OBS sends a keyframe every 250 frames, whatever it is asked.
+SCREEN_RULES = Rules("screen", 12.0, sound=False)
+# A part beside the camera ends where it would be so far from its place on the lesson's timeline.
+ALIGNMENT_S = 0.1
+
+
+def part_name(number: int, prefix: str = CAMERA_RULES.prefix) -> str:
+    return f"{prefix}-{number:04d}.mp4"
 
 
 @dataclass
@@ -76,10 +91,23 @@ class Assembler:
 
     `number` and `start` (ticks) are the next part's; `ended_ns` the capture time up to which the lesson is
     recorded, None when that was on another boot's clock; `gap` why something may be missing before the next
-    part, empty when nothing can be.
+    part, empty when nothing can be. `place` gives the place of a capture time on the lesson's timeline (ticks; None:
+    it has none now) to a source beside the camera: its parts begin there, with holes between them.
     """
 
-    def __init__(self, number: int, start: int, boot_id: str, *, ended_ns: int | None = None, gap: str = "") -> None:
+    def __init__(
+        self,
+        number: int,
+        start: int,
+        boot_id: str,
+        *,
+        ended_ns: int | None = None,
+        gap: str = "",
+        rules: Rules = CAMERA_RULES,
+        place: Callable[[int], int | None] | None = None,
+    ) -> None:
+        self._rules = rules
+        self._place = place
         self._number = number
         self._start = start
         self._boot_id = boot_id
@@ -133,36 +161,49 @@ class Assembler:
             self._video_last = last
             return
         video = _video(packet, format) if packet.keyframe else None
+        placed = self._place(packet.pts_ns) if self._place else None
+        if self._place and self._part and (placed is None or self._astray(self._part, packet.pts_ns, placed)):
+            yield from self._end("moved", at, packet.pts_ns)
         if self._part:
             if last and packet.epoch != last[0]:
                 yield from self._end("epoch", at, packet.pts_ns)
             elif last and packet.seq != last[1] + 1:
                 self.missing += packet.seq - last[1] - 1
                 yield from self._end("loss", at, packet.pts_ns)
-            elif packet.pts_ns - self._part.key_ns > KEYFRAME_LIMIT_S * SECOND:
+            elif packet.pts_ns - self._part.key_ns > self._rules.keyframe_limit_s * SECOND:
                 yield from self._end("stall", at, packet.pts_ns)
             elif video and self._part.length and (video != self._part.video or self._audio_changed(packet.pts_ns)):
                 yield from self._roll(packet.pts_ns, at)
         if self._part is None:
-            if video is None:
+            start = placed if self._place else self._start
+            if video is None or start is None or start < self._start:
                 return
-            self._open(packet, video)
+            self._open(packet, video, start)
         elif self._cut_due(packet):
             yield self._cut(packet.pts_ns, at)
         if self._part and video:
             self._part.key_ns = packet.pts_ns
         self._frames.append(packet)
 
-    def _open(self, packet: Packet, video: Video) -> None:
+    def place(self, pts_ns: int) -> int | None:
+        """Where a capture time stands on the timeline, in ticks; None outside an open part."""
+        part = self._part
+        return part.ticks(pts_ns, VIDEO_TIMESCALE) if part and pts_ns >= part.origin_ns else None
+
+    @staticmethod
+    def _astray(part: _Open, pts_ns: int, place: int) -> bool:
+        return abs(place - part.ticks(pts_ns, VIDEO_TIMESCALE)) > ALIGNMENT_S * VIDEO_TIMESCALE
+
+    def _open(self, packet: Packet, video: Video, start: int) -> None:
         origin_ns = packet.pts_ns
-        self._part = _Open(self._number, self._start, origin_ns, packet.epoch, video, origin_ns, self._start)
+        self._part = _Open(self._number, start, origin_ns, packet.epoch, video, origin_ns, start)
         self._number += 1
 
     def _cut_due(self, packet: Packet) -> bool:
         part = self._part
         if not self._frames or part is None:
             return False
-        undecided = not part.length and self._first_format(part.origin_ns) is None
+        undecided = self._rules.sound and not part.length and self._first_format(part.origin_ns) is None
         if undecided and packet.pts_ns - part.origin_ns < AUDIO_WAIT_S * SECOND:
             return False
         elapsed = packet.pts_ns - self._frames[0].pts_ns
@@ -234,7 +275,7 @@ class Assembler:
         if not part.length:
             part.audio = self._first_format(part.origin_ns)
             init = fmp4.init_segment(part.video, part.audio)
-            if self._gap:
+            if self._gap and self._place is None:
                 seconds = None if self._ended_ns is None else (part.origin_ns - self._ended_ns) / SECOND
                 records.append(Gap(seconds, self._gap))
                 self._gap = ""
@@ -271,12 +312,12 @@ class Assembler:
         part.length += len(init) + len(data)
         part.end = places[-1]
         self._start, self._ended_ns = part.end, end_ns
-        return Append(part_name(part.number), init + data, tuple(records))
+        return Append(part_name(part.number, self._rules.prefix), init + data, tuple(records))
 
     def _opened(self, part: _Open, init_length: int) -> PartOpened:
         return PartOpened(
-            part.number, part_name(part.number), init_length, part.epoch, self._boot_id, part.origin_ns, part.start,
-            fmp4.codecs(part.video, part.audio), part.video, part.audio,
+            part.number, part_name(part.number, self._rules.prefix), init_length, part.epoch, self._boot_id,
+            part.origin_ns, part.start, fmp4.codecs(part.video, part.audio), part.video, part.audio,
         )  # fmt: skip
 
     def _end(self, reason: str | None, at: float, next_ns: int | None) -> Iterator[Order]:

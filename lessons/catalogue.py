@@ -23,7 +23,7 @@ from lessons.session import THUMBNAIL, describe
 
 log = structlog.get_logger()
 
-VERSION = 1  # of the table below, kept in PRAGMA user_version
+VERSION = 2  # of the table below, kept in PRAGMA user_version
 FILE = "catalogue.sqlite"
 BUSY_MS = 5000
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
@@ -50,6 +50,7 @@ class Row(Base):
     bytes: Mapped[int]
     parts: Mapped[int]
     gaps: Mapped[int]
+    screen_s: Mapped[float]
     size: Mapped[int]
     modified_ns: Mapped[int]
 
@@ -132,14 +133,14 @@ class Catalogue:
             Row(
                 id=id, code=lesson.code, title=lesson.title, state=lesson.state, started_at=lesson.started_at,
                 duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
-                size=status.st_size, modified_ns=status.st_mtime_ns,
+                screen_s=lesson.screen_s, size=status.st_size, modified_ns=status.st_mtime_ns,
             )
         )  # fmt: skip
 
     def _lesson(self, row: Row) -> Lesson:
         return Lesson(
             row.id, row.code, row.title, row.state, row.started_at, row.duration_s, row.bytes, row.parts, row.gaps,
-            (self._root / row.id / THUMBNAIL).exists(),
+            (self._root / row.id / THUMBNAIL).exists(), row.screen_s,
         )  # fmt: skip
 
     def _run(self, work: Callable[[Session], T]) -> T:

@@ -25,13 +25,13 @@ from appliance.messages import (
 )
 from appliance.settings import Settings
 from lessons import playlist
-from lessons.journal import NAME, Recording, fold, parse
+from lessons.journal import CAMERA, NAME, Recording, fold, parse
 
 if TYPE_CHECKING:
     from lessons.progressive import Progressive
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-PART = re.compile(r"part-\d{4,6}\.mp4")
+PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
 STOP_TIMEOUT_S = 15.0
 REMEMBERED = 8
 COMPARED_BYTES = 64
@@ -73,6 +73,7 @@ class _Remembered:
 
 
 Lessons = list[Lesson]  # within the class `list` is the method
+Spans = list[playlist.Span]
 
 
 class LessonsClient:
@@ -111,11 +112,21 @@ class LessonsClient:
 
     # --- files ---
 
-    def playlist(self, id: str) -> str:
-        """The HLS media playlist, which grows while the lesson is live."""
+    def playlist(self, id: str, source: str = CAMERA) -> str:
+        """The HLS media playlist, which grows while the lesson is live. UnknownLesson for a screen that was never
+        recorded."""
         folder = self._folder(id)
         with self._lock:
-            return playlist.render(self._recording(folder))
+            recording = self._recording(folder)
+            if source != CAMERA and not recording.strand(source).parts:
+                return self._absent(id, source)
+            return playlist.render(recording, source)
+
+    def spans(self, id: str, source: str) -> Spans:
+        """Where the source's recording belongs on the lesson's timeline; its playlist has no holes."""
+        folder = self._folder(id)
+        with self._lock:
+            return playlist.spans(self._recording(folder), source)
 
     def part_path(self, id: str, name: str) -> Path:
         """A part file that the playlist names."""
@@ -124,16 +135,17 @@ class LessonsClient:
     def thumbnail_path(self, id: str) -> Path:
         return self._file(id, "thumbnail.jpg")
 
-    def download(self, id: str) -> Progressive:
-        """The whole lesson as one MP4 that can be read at any range. UnknownLesson while nothing is recorded."""
+    def download(self, id: str, source: str = CAMERA) -> Progressive:
+        """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline. UnknownLesson while
+        nothing is recorded."""
         from lessons import progressive  # numpy only in the process that serves a download
 
         folder = self._folder(id)
         with self._lock:
             recording = self._recording(folder)
-            sources = progressive.sources(recording, folder)
+            sources = progressive.sources(recording.strand(source), folder)
         if not sources:
-            return self._absent(id, "lesson.mp4")
+            return self._absent(id, f"recording of the {source}")
         return progressive.open_plan(sources)
 
     def _lesson(self, command: Command, timeout_s: float = 5.0) -> Lesson:

@@ -18,6 +18,7 @@ import msgspec
 from appliance.fmp4 import VIDEO_TIMESCALE, Audio, Video
 
 NAME = "journal.jsonl"
+CAMERA, SCREEN = "camera", "screen"
 
 
 class Created(msgspec.Struct, frozen=True, tag="created"):
@@ -97,7 +98,24 @@ class Interrupted(msgspec.Struct, frozen=True, tag="interrupted"):
     at: float
 
 
-Record = Created | PartOpened | Fragment | PartClosed | Gap | Stopped | Interrupted
+class PartCut(msgspec.Struct, frozen=True, tag="part_cut"):
+    """Recovery found only `length` bytes of this part whole: its fragments behind them are gone."""
+
+    number: int
+    length: int
+
+
+class SourceRecord(msgspec.Struct, frozen=True, tag="source"):
+    """A record of a source recorded beside the camera (`screen`), in parts of its own on the lesson's timeline.
+
+    Readers that know nothing of it pass over the line and see the camera's recording as it is.
+    """
+
+    source: str
+    record: PartOpened | Fragment | PartClosed | PartCut
+
+
+Record = Created | PartOpened | Fragment | PartClosed | Gap | Stopped | Interrupted | SourceRecord
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
@@ -182,17 +200,14 @@ class Part:
 
 
 @dataclass
-class Recording:
-    """A lesson as its journal tells it: the fold of its records. `apply` is the only way it changes."""
+class Strand:
+    """The parts of one source. `apply` is the only way it changes."""
 
-    created: Created
     parts: list[Part] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-    state: Literal["live", "ended", "interrupted"] = "live"
     bytes: int = 0
     last_at: float = 0.0
 
-    def apply(self, record: Record) -> None:
+    def apply(self, record: Record | PartCut) -> None:
         """Take in the next record. Records that contradict the earlier ones are passed over."""
         match record:
             case PartOpened():
@@ -204,19 +219,73 @@ class Recording:
                 self.last_at = record.at
             case PartClosed() if self.parts and self.parts[-1].opened.number == record.number:
                 self.parts[-1].closed = record.reason
+            case PartCut() if self.parts and self.parts[-1].opened.number == record.number:
+                kept = [one for one in self.parts[-1].fragments if one.offset + one.length <= record.length]
+                self.bytes -= sum(one.length for one in self.parts[-1].fragments[len(kept) :])
+                self.parts[-1].fragments = kept
+            case _:
+                pass
+
+    @property
+    def end(self) -> int:
+        """The durable end on the lesson's timeline, in ticks."""
+        return self.parts[-1].end if self.parts else 0
+
+    @property
+    def last_fragment(self) -> Fragment | None:
+        """The last durable fragment of the last part, None while that part has none."""
+        return self.parts[-1].fragments[-1] if self.parts and self.parts[-1].fragments else None
+
+
+@dataclass
+class Recording:
+    """A lesson as its journal tells it: the fold of its records. `apply` is the only way it changes.
+
+    `camera` makes the timeline; `beside` are the other sources, by name.
+    """
+
+    created: Created
+    camera: Strand = field(default_factory=Strand)
+    beside: dict[str, Strand] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    state: Literal["live", "ended", "interrupted"] = "live"
+
+    def apply(self, record: Record) -> None:
+        """Take in the next record."""
+        match record:
             case Gap():
                 self.gaps.append(record)
             case Stopped():
                 self.state = "ended"
             case Interrupted():
                 self.state = "interrupted"
+            case SourceRecord():
+                self.beside.setdefault(record.source, Strand()).apply(record.record)
             case _:
-                pass
+                self.camera.apply(record)
+
+    def strand(self, source: str) -> Strand:
+        """The parts of `source`; an empty one when there are none."""
+        return self.camera if source == CAMERA else self.beside.get(source, Strand())
+
+    @property
+    def parts(self) -> list[Part]:
+        """The camera's parts."""
+        return self.camera.parts
+
+    @property
+    def bytes(self) -> int:
+        return self.camera.bytes + sum(one.bytes for one in self.beside.values())
+
+    @property
+    def last_at(self) -> float:
+        """When something was last written, in Unix seconds."""
+        return max(self.created.started_at, self.camera.last_at, *(one.last_at for one in self.beside.values()))
 
     @property
     def end(self) -> int:
         """The durable end of the lesson's timeline, in ticks."""
-        return self.parts[-1].end if self.parts else 0
+        return self.camera.end
 
     @property
     def duration_s(self) -> float:
@@ -224,8 +293,8 @@ class Recording:
 
     @property
     def last_fragment(self) -> Fragment | None:
-        """The last durable fragment of the last part, None while that part has none."""
-        return self.parts[-1].fragments[-1] if self.parts and self.parts[-1].fragments else None
+        """The camera's last durable fragment, None while its last part has none."""
+        return self.camera.last_fragment
 
 
 def fold(records: Iterable[Record]) -> Recording | None:
@@ -234,7 +303,7 @@ def fold(records: Iterable[Record]) -> Recording | None:
     first = next(iterator, None)
     if not isinstance(first, Created):
         return None
-    recording = Recording(first, last_at=first.started_at)
+    recording = Recording(first)
     for record in iterator:
         recording.apply(record)
     return recording

@@ -7,15 +7,16 @@ its end and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
-from lessons.journal import Part, Recording
+from lessons.journal import CAMERA, Part, Recording
 
 SEGMENT_S = 1.5  # with a keyframe a second, segments come out at two seconds
 # The longest possible segment: just short of SEGMENT_S, then a GOP at the assembler's limit of 4 s.
 TARGET_S = 6
+BESIDE_TARGET_S = 14  # the same with the screen's limit of 12 s
 
 
 class Segment(NamedTuple):
@@ -41,26 +42,45 @@ def segments(part: Part, *, complete: bool) -> Iterator[Segment]:
         yield Segment(offset, length, duration)
 
 
-def render(recording: Recording) -> str:
+class Span(NamedTuple):
+    """`duration_s` seconds of a source beside the camera, from `start_s` of the lesson's timeline on."""
+
+    start_s: float
+    duration_s: float
+
+
+def _listed(parts: Sequence[Part], *, ended: bool) -> Iterator[tuple[Part, list[Segment]]]:
+    """The parts that have something to play, with their segments."""
+    for index, part in enumerate(parts):
+        complete = ended or part.closed is not None or index + 1 < len(parts)
+        if found := list(segments(part, complete=complete)):
+            yield part, found
+
+
+def spans(recording: Recording, source: str) -> list[Span]:
+    """Where the playlist of `source`, whose own time has no holes, belongs on the lesson's timeline: its parts."""
+    return [
+        Span(part.opened.start / VIDEO_TIMESCALE, sum(one.duration for one in found) / VIDEO_TIMESCALE)
+        for part, found in _listed(recording.strand(source).parts, ended=recording.state != "live")
+    ]
+
+
+def render(recording: Recording, source: str = CAMERA) -> str:
     """The playlist's text. URIs are relative to the lesson's folder."""
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{TARGET_S}",
+        f"#EXT-X-TARGETDURATION:{TARGET_S if source == CAMERA else BESIDE_TARGET_S}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:EVENT",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     ended = recording.state != "live"
-    first = True
-    for index, part in enumerate(recording.parts):
-        complete = ended or part.closed is not None or index + 1 < len(recording.parts)
+    for index, (part, found) in enumerate(_listed(recording.strand(source).parts, ended=ended)):
         opened = part.opened
-        for number, segment in enumerate(segments(part, complete=complete)):
-            if not number:
-                lines += [] if first else ["#EXT-X-DISCONTINUITY"]
-                lines.append(f'#EXT-X-MAP:URI="{opened.file}",BYTERANGE="{opened.init_length}@0"')
-                first = False
+        lines += ["#EXT-X-DISCONTINUITY"] if index else []
+        lines.append(f'#EXT-X-MAP:URI="{opened.file}",BYTERANGE="{opened.init_length}@0"')
+        for segment in found:
             lines.append(f"#EXTINF:{segment.duration / VIDEO_TIMESCALE:.5f},")
             lines.append(f"#EXT-X-BYTERANGE:{segment.length}@{segment.offset}")
             lines.append(opened.file)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from appliance.boxes import box, find, full_box, large_header, media, movie_header, track_header, walk
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, audio_entry, video_entry
-from lessons.journal import PartOpened, Recording
+from lessons.journal import PartOpened, Recording, Strand
 
 MOVIE_TIMESCALE = 1000
 READ_BYTES = 256 * 1024
@@ -130,7 +130,7 @@ class Progressive:
                     index += 1
 
 
-def sources(recording: Recording, folder: Path) -> list[Source]:
+def sources(recording: Recording | Strand, folder: Path) -> list[Source]:
     """The parts of a lesson that hold anything, as they are now."""
     return [
         Source(folder / part.opened.file, part.opened, [(one.offset, one.length) for one in part.fragments])

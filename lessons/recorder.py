@@ -17,8 +17,19 @@ from pathlib import Path
 import structlog
 
 from appliance import bus
-from appliance.messages import CAMERA_720P, MICROPHONE_AAC, Event, GetHistory, History, Packet, RequestKeyframe
+from appliance.messages import (
+    CAMERA_720P,
+    MICROPHONE_AAC,
+    SCREEN_MAIN,
+    Event,
+    GetHistory,
+    History,
+    Packet,
+    RequestKeyframe,
+    SourceState,
+)
 from lessons.assembler import SECOND
+from lessons.journal import SCREEN
 from lessons.metrics import Metrics
 from lessons.session import THUMBNAIL, Session
 
@@ -56,6 +67,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._live: Session | None = None
         self._asked_ns = 0
+        self._asked_screen_ns = 0
         self._told_ns = 0
         self._told_incident = ""
         self._illustrated = False
@@ -98,19 +110,22 @@ class Recorder:
             self._record(session, stopping)
 
     def _record(self, session: Session, stopping: threading.Event) -> None:
-        topics = [bus.media_topic(track) for track in TRACKS]
-        subscriber = bus.Subscriber(self._bus, ["capture"], topics, queue=QUEUE)
+        topics = [bus.media_topic(track) for track in (*TRACKS, SCREEN_MAIN)]
+        subscriber = bus.Subscriber(self._bus, ["capture", "streaming"], [*topics, bus.EVENT_TOPIC], queue=QUEUE)
         self._illustrated = (session.folder / THUMBNAIL).exists()
         seen: set[tuple[str, int, int]] | None = None
         self._tell(session)
         while not stopping.is_set() and self._stop is None:
             if session.waiting:
                 self._ask_keyframe()
+            self._ask_screen_keyframe(session)
             message = subscriber.receive(LIVE_WAIT_S)
             if isinstance(message, Packet):
-                if seen is None:
+                if seen is None and message.track in TRACKS:
                     seen = self._catch_up(session)
-                self._feed(session, message, seen)
+                self._feed(session, message, seen or set())
+            elif message == SourceState(SCREEN, live=False):
+                session.end_screen(time.monotonic_ns(), time.time())
             self._tick(session)
         for message in subscriber:
             if isinstance(message, Packet):
@@ -145,12 +160,22 @@ class Recorder:
         except (bus.BusError, bus.CommandRefused) as error:
             log.debug("keyframe not asked for", error=str(error))
 
+    def _ask_screen_keyframe(self, session: Session) -> None:
+        now_ns = time.monotonic_ns()
+        if not session.screen_wants_keyframe(now_ns) or now_ns - self._asked_screen_ns < SECOND:
+            return
+        self._asked_screen_ns = now_ns
+        try:
+            bus.call(self._bus, "streaming", RequestKeyframe(SCREEN_MAIN), timeout_s=KEYFRAME_WAIT_S)
+        except (bus.BusError, bus.CommandRefused) as error:
+            log.debug("keyframe of the screen not asked for", error=str(error))
+
     def _tick(self, session: Session) -> None:
         """Once a second, and at every incident, tell how the recording goes."""
         now_ns = time.monotonic_ns()
         if now_ns - self._told_ns < STATE_INTERVAL_NS and session.incident == self._told_incident:
             return
-        session.watch(now_ns)
+        session.watch(now_ns, time.time())
         self._tell(session)
         if not self._illustrated and session.recording.duration_s > THUMBNAIL_AT_S:
             self._illustrated = True

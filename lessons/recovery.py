@@ -16,7 +16,21 @@ import structlog
 
 from appliance import durable
 from lessons.assembler import Assembler
-from lessons.journal import NAME, Fragment, Interrupted, PartOpened, Record, Recording, closes, encode, fold, parse
+from lessons.journal import (
+    NAME,
+    Fragment,
+    Interrupted,
+    Part,
+    PartCut,
+    PartOpened,
+    Record,
+    Recording,
+    SourceRecord,
+    closes,
+    encode,
+    fold,
+    parse,
+)
 from lessons.metrics import Metrics
 from lessons.session import Session
 
@@ -78,7 +92,43 @@ def repair(folder: Path) -> Repaired | None:
     if recording.parts:
         part = recording.parts[-1]
         _cut_media(folder / part.opened.file, part.length if part.fragments else 0)
-    return Repaired(recording, good, parsed.next_line, whole)
+    length, next_line = _repair_beside(folder, recording, good, parsed.next_line)
+    return Repaired(recording, length, next_line, whole)
+
+
+def _repair_beside(folder: Path, recording: Recording, length: int, next_line: int) -> tuple[int, int]:
+    """The same for the sources beside the camera. What they lost is told by a further line, so that it never costs
+    the camera anything. Returns the journal's length and next line."""
+    for source, strand in recording.beside.items():
+        if not strand.parts:
+            continue
+        part = strand.parts[-1]
+        whole = _whole_length(folder / part.opened.file, part)
+        if part.fragments and whole < part.length:
+            log.warning("recording cut", folder=folder.name, source=source, bytes=part.length - whole)
+            cut = SourceRecord(source, PartCut(part.opened.number, whole))
+            with durable.Appender(folder / NAME, length=length) as journal:
+                journal.append(encode([cut], next_line))
+                length, next_line = journal.length, next_line + 1
+            recording.apply(cut)
+        _cut_media(folder / part.opened.file, part.length if part.fragments else 0)
+    return length, next_line
+
+
+def _whole_length(path: Path, part: Part) -> int:
+    """Up to where the fragments of a part are on the disk."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return 0
+    try:
+        size = os.fstat(descriptor).st_size
+        for fragment in reversed(part.fragments):
+            if _on_disk(descriptor, size, fragment):
+                return fragment.offset + fragment.length
+    finally:
+        os.close(descriptor)
+    return part.opened.init_length
 
 
 def _closed(path: Path) -> bool:

@@ -11,20 +11,39 @@ import errno
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from appliance.durable import Appender, make_folder, sync_folder
+from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Lesson, LessonState, Packet, VideoFormat
-from lessons.assembler import SECOND, Append, Assembler, Close, Order
-from lessons.journal import NAME, Created, Gap, Record, Recording, Stopped, encode
+from lessons.assembler import SCREEN_RULES, SECOND, Append, Assembler, Close, Order
+from lessons.journal import (
+    CAMERA,
+    NAME,
+    SCREEN,
+    Created,
+    Fragment,
+    Gap,
+    PartClosed,
+    PartOpened,
+    Record,
+    Recording,
+    SourceRecord,
+    Stopped,
+    encode,
+)
 from lessons.metrics import Metrics
 
 log = structlog.get_logger()
 
 RETRY_S = 5.0
 NO_VIDEO_S = 3.0
+SCREEN_FRESH_S = 2.0
+SCREEN_KEYFRAME_S = 3.0  # how far apart replay can begin
+SCREEN_STALL_S = 12.0  # a screen on which nothing moves is sent about once a second
 THUMBNAIL = "thumbnail.jpg"
 RESERVE = ".reserve"
 RESERVE_BYTES = 64 * 1024
@@ -56,9 +75,24 @@ def create(root: Path, created: Created, metrics: Metrics, now_ns: int) -> Sessi
             path.unlink()
         folder.rmdir()
         raise
-    recording = Recording(created, last_at=created.started_at)
+    recording = Recording(created)
     assembler = Assembler(1, 0, created.boot_id)
     return Session(folder, recording, length, 2, assembler, created.boot_id, metrics, now_ns)
+
+
+@dataclass
+class _Track:
+    """One source's way to disk: what assembles it, and the part file that is open."""
+
+    source: str
+    assembler: Assembler | None = None
+    file: Appender | None = None
+    file_name: str = ""
+
+    def close_file(self) -> None:
+        if self.file:
+            self.file.close()
+        self.file, self.file_name = None, ""
 
 
 class Session:
@@ -77,13 +111,13 @@ class Session:
         self.incident = ""
         self._boot_id = boot_id
         self._metrics = metrics
-        self._assembler: Assembler | None = assembler
+        self._camera = _Track(CAMERA, assembler)
+        self._screen = _Track(SCREEN)
+        self._screen_ns = self._screen_key_ns = 0
         self._missing = 0
         self._journal: Appender | None = None
         self._journal_length = journal_length
         self._next_line = next_line
-        self._file: Appender | None = None
-        self._file_name = ""
         self._retry_ns = 0
         self._video_ns: int | None = None
 
@@ -94,29 +128,60 @@ class Session:
     @property
     def waiting(self) -> bool:
         """True while only a keyframe can start or continue the recording."""
-        return self._assembler is not None and self._assembler.waiting
+        return self._camera.assembler is not None and self._camera.assembler.waiting
+
+    def screen_wants_keyframe(self, now_ns: int) -> bool:
+        """Whether a screen comes in that only a keyframe can record, or make seekable again."""
+        if self._screen.assembler is None or now_ns - self._screen_ns > SCREEN_FRESH_S * SECOND:
+            return False
+        return self._screen.assembler.waiting or now_ns - self._screen_key_ns > SCREEN_KEYFRAME_S * SECOND
 
     def feed(self, packet: Packet, now_ns: int, at: float) -> None:
         """Record one packet; writes when a fragment is complete. Disk errors become `incident`."""
+        if packet.source == SCREEN:
+            self._feed_screen(packet, now_ns, at)
+            return
         if isinstance(packet.format, VideoFormat):
             self._video_ns = now_ns
-        if self._assembler is None:
+        if self._camera.assembler is None:
             if now_ns < self._retry_ns:
                 return
-            self._assembler = self._next_part()
-        self._carry_out(self._assembler.push(packet, at), now_ns)
+            self._camera.assembler = self._next_part()
+        self._carry_out(self._camera.assembler.push(packet, at), self._camera, now_ns)
         self._count_missing()
+
+    def _feed_screen(self, packet: Packet, now_ns: int, at: float) -> None:
+        camera, screen = self._camera.assembler, self._screen
+        if camera is None:
+            return  # the camera makes the timeline, and tries the disk again
+        if screen.assembler is None:
+            strand = self.recording.strand(SCREEN)
+            number = strand.parts[-1].opened.number + 1 if strand.parts else 1
+            screen.assembler = Assembler(number, strand.end, self._boot_id, rules=SCREEN_RULES, place=camera.place)
+        self._screen_ns = now_ns
+        if packet.keyframe:
+            self._screen_key_ns = now_ns
+        self._carry_out(screen.assembler.push(packet, at), screen, now_ns)
+
+    def end_screen(self, now_ns: int, at: float) -> None:
+        """Nobody shares a screen any more: make what there is durable. Idempotent."""
+        if self._screen.assembler:
+            self._carry_out(self._screen.assembler.finish(at, "ended"), self._screen, now_ns)
+            self._screen.assembler = None
 
     def suspend(self, now_ns: int, at: float) -> None:
         """Make everything durable and let go, so that the next process can go on in the same part."""
-        if self._assembler:
-            self._carry_out(self._assembler.finish(at, None), now_ns)
+        self._finish(now_ns, at, None)
         self._let_go()
+
+    def _finish(self, now_ns: int, at: float, reason: str | None) -> None:
+        for track in (self._screen, self._camera):
+            if track.assembler:
+                self._carry_out(track.assembler.finish(at, reason), track, now_ns)
 
     def stop(self, now_ns: int, at: float) -> None:
         """Make everything durable and close the lesson."""
-        if self._assembler:
-            self._carry_out(self._assembler.finish(at, "stopped"), now_ns)
+        self._finish(now_ns, at, "stopped")
         with contextlib.suppress(OSError):
             (self.folder / RESERVE).unlink(missing_ok=True)
         stopped = Stopped(at)
@@ -127,8 +192,10 @@ class Session:
             self.recording.apply(stopped)
         self._let_go()
 
-    def watch(self, now_ns: int) -> None:
+    def watch(self, now_ns: int, at: float) -> None:
         """Notice that no picture comes; called about once a second."""
+        if now_ns - self._screen_ns > SCREEN_STALL_S * SECOND:
+            self.end_screen(now_ns, at)
         if self._video_ns is None:
             self._video_ns = now_ns
         silent = now_ns - self._video_ns > NO_VIDEO_S * SECOND
@@ -156,27 +223,28 @@ class Session:
             ended_ns=last.end_ns if last and known else None, gap=self.incident,
         )  # fmt: skip
 
-    def _carry_out(self, orders: Iterable[Order], now_ns: int) -> None:
+    def _carry_out(self, orders: Iterable[Order], track: _Track, now_ns: int) -> None:
         try:
             for order in orders:
                 match order:
                     case Append():
-                        self._append(order)
+                        self._append(order, track)
                     case Close(record):
-                        self._write_journal((record,))
-                        self._close_file()
+                        self._write_journal(_named(track.source, (record,)))
+                        track.close_file()
         except OSError as error:
             self._refused(error, now_ns)
 
-    def _append(self, order: Append) -> None:
+    def _append(self, order: Append, track: _Track) -> None:
         began = time.perf_counter()
-        if self._file_name != order.file:
-            self._close_file()
-        if self._file is None:
-            known = next((part.length for part in self.recording.parts if part.opened.file == order.file), 0)
-            self._file, self._file_name = Appender(self.folder / order.file, length=known), order.file
-        self._file.append(order.data)
-        self._write_journal(order.records)
+        if track.file_name != order.file:
+            track.close_file()
+        if track.file is None:
+            parts = self.recording.strand(track.source).parts
+            known = next((part.length for part in parts if part.opened.file == order.file), 0)
+            track.file, track.file_name = Appender(self.folder / order.file, length=known), order.file
+        track.file.append(order.data)
+        self._write_journal(_named(track.source, order.records))
         self._metrics.sync.observe(time.perf_counter() - began)
         self._metrics.fragments.inc()
         self._metrics.recorded.inc(len(order.data))
@@ -202,24 +270,35 @@ class Session:
         log.error("the disk refused", lesson=self.id, incident=self.incident, error=str(error))
         self._retry_ns = now_ns + int(RETRY_S * SECOND)
         self._count_missing()
-        self._assembler, self._missing = None, 0
+        self._camera.assembler, self._screen.assembler, self._missing = None, None, 0
         self._let_go()
 
     def _count_missing(self) -> None:
-        if self._assembler and self._assembler.missing > self._missing:
-            self._metrics.dropped.inc(self._assembler.missing - self._missing)
-            self._missing = self._assembler.missing
+        camera = self._camera.assembler
+        if camera and camera.missing > self._missing:
+            self._metrics.dropped.inc(camera.missing - self._missing)
+            self._missing = camera.missing
 
     def _let_go(self) -> None:
-        self._close_file()
+        for track in (self._camera, self._screen):
+            track.close_file()
         if self._journal:
             self._journal.close()
             self._journal = None
 
-    def _close_file(self) -> None:
-        if self._file:
-            self._file.close()
-        self._file, self._file_name = None, ""
+
+def _named(source: str, records: Iterable[Record]) -> tuple[Record, ...]:
+    """The records as the journal has them: the camera's plain, another source's under its name."""
+    if source == CAMERA:
+        return tuple(records)
+    parts = [record for record in records if isinstance(record, PartOpened | Fragment | PartClosed)]
+    return tuple(SourceRecord(source, record) for record in parts)
+
+
+def screen_s(recording: Recording) -> float:
+    """How many seconds of a shared screen are recorded."""
+    parts = recording.strand(SCREEN).parts
+    return sum(part.end - part.opened.start for part in parts if part.fragments) / VIDEO_TIMESCALE
 
 
 def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
@@ -228,6 +307,7 @@ def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
     return Lesson(
         created.id, created.code, created.title, recording.state, created.started_at, recording.duration_s,
         recording.bytes, sum(1 for part in recording.parts if part.fragments), len(recording.gaps), thumbnail,
+        screen_s(recording),
     )  # fmt: skip
 
 

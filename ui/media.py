@@ -1,4 +1,5 @@
-"""Recorded lessons as files: HLS playlist, fMP4 parts, thumbnail, and the whole as one MP4.
+"""Recorded lessons as files: HLS playlist, fMP4 parts, thumbnail, and the whole as one MP4;
+the same for a shared screen.
 
 For whoever holds a token or session of the kit. Ranges follow RFC 9110, section 14; several at once are answered
 with the whole, as it allows.
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from flask import Blueprint, Response, request, send_file
+from flask import Blueprint, Response, jsonify, request, send_file
+from flask_babel import gettext as _
 from werkzeug.http import parse_range_header
 
 from ui.context import Context, here
@@ -46,9 +48,29 @@ def is_live(context: Context, id: str) -> bool:
 
 @blueprint.get("/index.m3u8")
 def playlist(id: str) -> Response:
+    return playlist_of(id, "camera")
+
+
+@blueprint.get("/screen.m3u8")
+def screen_playlist(id: str) -> Response:
+    return playlist_of(id, "screen")
+
+
+@blueprint.get("/screen.json")
+def screen_spans(id: str) -> Response:
+    """Where the playlist's parts, which follow each other without holes, belong on the lesson's timeline."""
     context = reader()
     with known("lesson"):
-        text = context.lessons.playlist(id)
+        spans = context.lessons.spans(id, "screen")
+    response = jsonify(spans=[{"start_s": start_s, "duration_s": duration_s} for start_s, duration_s in spans])
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def playlist_of(id: str, source: str) -> Response:
+    context = reader()
+    with known("lesson"):
+        text = context.lessons.playlist(id, source)
     response = Response(text, content_type="application/vnd.apple.mpegurl")
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
@@ -93,14 +115,23 @@ def thumbnail(id: str) -> Response:
 
 @blueprint.get("/lesson.mp4")
 def whole(id: str) -> Response:
+    return whole_of(id, "camera", "")
+
+
+@blueprint.get("/screen.mp4")
+def whole_screen(id: str) -> Response:
+    return whole_of(id, "screen", f" ({_('Screen')})")
+
+
+def whole_of(id: str, source: str, suffix: str) -> Response:
     context = reader()
     lesson = context.lessons.get(id)
     with known("lesson"):
-        download = context.lessons.download(id)
+        download = context.lessons.download(id, source)
     response = Response(content_type="video/mp4")
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Content-Disposition"] = attachment(file_name(lesson.title, lesson.started_at))
-    return send(response, download, f"{lesson.id}-{download.length}")
+    response.headers["Content-Disposition"] = attachment(file_name(lesson.title + suffix, lesson.started_at))
+    return send(response, download, f"{lesson.id}-{source}-{download.length}")
 
 
 def send(response: Response, download: Download, etag: str) -> Response:

@@ -97,7 +97,10 @@ def lesson(id: str) -> str | BaseResponse:
     who = visitor(context)
     if not isinstance(who, Identity):
         return who
-    return render_template("lesson.html", lesson=context.lessons.get(id), teacher=who.role == "teacher")
+    found = context.lessons.get(id)
+    # A screen may yet be shared in a lesson that is live: the page looks for it then.
+    shown = bool(found.screen_s) or found.state == "live"
+    return render_template("lesson.html", lesson=found, teacher=who.role == "teacher", with_screen=shown)
 
 
 @blueprint.get("/status")

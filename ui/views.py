@@ -46,6 +46,17 @@ def lesson_view(lesson: Lesson) -> dict[str, Any]:
         "playlist": f"{where}/index.m3u8",
         "download": f"{where}/lesson.mp4",
         "thumbnail": f"{where}/thumbnail.jpg" if lesson.thumbnail else None,
+        "screen": screen_view(where, lesson.screen_s) if lesson.screen_s else None,
+    }
+
+
+def screen_view(where: str, duration_s: float) -> dict[str, Any]:
+    """The recording of a shared screen; `spans` says where its playlist belongs on the lesson's timeline."""
+    return {
+        "duration_s": duration_s,
+        "playlist": f"{where}/screen.m3u8",
+        "download": f"{where}/screen.mp4",
+        "spans": f"{where}/screen.json",
     }
 
 

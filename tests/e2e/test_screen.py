@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -23,7 +25,8 @@ from tests.browser import (
     wait_live,
     wait_page,
 )
-from tests.kit import Kit, Problem, running_kit, wait_until
+from tests.judge import probe
+from tests.kit import PIN, Kit, Problem, running_kit, wait_until
 
 # In place of the browser's own choice of a screen: a picture whose left half is magenta and whose right half counts.
 CANVAS = """
@@ -169,3 +172,61 @@ def test_a_publisher_that_is_killed_is_gone_within_fifteen_seconds(
     assert time.monotonic() - cut < 15
     wait_page(second, "!document.getElementById('share').disabled")
     stop_lesson(second)
+
+
+def test_the_screen_is_recorded_and_replayed_beside_the_camera(
+    kit: Kit, teacher: BrowserContext, context: BrowserContext, tmp_path: Path
+) -> None:
+    page = teacher_page(teacher, kit)
+    start_lesson(page)
+    lesson = kit.api("GET", "lessons")["lessons"][0]["id"]
+    wait_until(lambda: kit.api("GET", f"lessons/{lesson}")["duration_s"] > 1, 10, "a second of the lesson")
+    page.click("#share")
+    wait_until(lambda: recorded_s(kit, lesson) > 5, 30, "five seconds of the screen")
+    page.click("#share")
+    wait_page(page, "!document.body.hasAttribute('data-sharing')")
+    before = recorded_s(kit, lesson)
+    wait_until(lambda: kit.api("GET", f"lessons/{lesson}")["duration_s"] > before + 4, 20, "the lesson to go on")
+    stop_lesson(page)
+    shown = kit.api("GET", f"lessons/{lesson}")
+    spans = json.loads(kit.request("GET", shown["screen"]["spans"])[1])["spans"]
+    assert len(spans) == 1
+    assert 1 < spans[0]["start_s"] < shown["duration_s"] - spans[0]["duration_s"] - 2
+    assert spans[0]["duration_s"] == pytest.approx(shown["screen"]["duration_s"], abs=0.01)
+    file = tmp_path / "screen.mp4"
+    file.write_bytes(kit.request("GET", shown["screen"]["download"])[1])
+    verdict = probe(file)
+    assert verdict.complaints == "" and verdict.audio_frames == 0
+    assert verdict.video_frames > 5 * spans[0]["duration_s"]
+    assert verdict.duration_s == pytest.approx(spans[0]["start_s"] + spans[0]["duration_s"], abs=0.3)
+    camera = probe(kit.download(lesson, tmp_path))
+    assert camera.complaints == "" and camera.duration_s == pytest.approx(shown["duration_s"], abs=0.2)
+
+    replay = context.new_page()
+    context.request.post(f"{kit.url}/api/v1/session", data={"pin": PIN})
+    replay.goto(f"{kit.url}/lessons/{lesson}")
+    replay.wait_for_selector("body[data-state=ready]")
+    replay.evaluate("document.getElementById('video').muted = true")
+    replay.evaluate("document.getElementById('video').play()")
+    wait_page(replay, "document.getElementById('video').currentTime > 0.2")
+    assert not replay.evaluate("document.querySelector('.player').hasAttribute('data-screen')")
+    middle = spans[0]["start_s"] + 2
+    replay.evaluate(f"document.getElementById('video').currentTime = {middle}")
+    wait_until(lambda: is_magenta(replay, "screen"), 10, "the screen in the replay")
+    wait_page(replay, f"document.getElementById('video').currentTime > {middle} + 1")
+    drift = replay.evaluate(
+        "document.getElementById('video').currentTime - document.getElementById('screen').currentTime"
+    )
+    assert drift == pytest.approx(spans[0]["start_s"], abs=0.5)
+    for view, visible in (("screen", True), ("camera", False), ("both", True)):
+        replay.click(f"#views [data-view={view}]")
+        assert replay.locator("#screen").is_visible() is visible
+    large, small = replay.locator("#screen").bounding_box(), replay.locator("#video").bounding_box()
+    assert large and small and large["width"] > 2 * small["width"]
+    replay.close()
+
+
+def recorded_s(kit: Kit, lesson: str) -> float:
+    """How much of the screen is durable."""
+    screen = kit.api("GET", f"lessons/{lesson}")["screen"]
+    return float(screen["duration_s"]) if screen else 0.0

@@ -237,12 +237,12 @@ def test_a_really_full_disk_still_takes_the_stop(tmp_path: Path) -> None:
 
 def test_pictures_that_do_not_come_are_an_incident(tmp_path: Path) -> None:
     live = begin(tmp_path)
-    live.watch(0)
-    live.watch(4 * SECOND)
+    live.watch(0, AT)
+    live.watch(4 * SECOND, AT)
     assert live.state().incident == "no_video"
     live.feed(film(4)[0], 5 * SECOND, AT)
     feed(live, film(4)[:50])
-    live.watch(film(4)[49].pts_ns)
+    live.watch(film(4)[49].pts_ns, AT)
     assert live.state().incident == ""
 
 

@@ -15,6 +15,7 @@ PART = bytes(range(256)) * 40
 ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 
 Listed = list[Lesson]
+Spans = list[tuple[float, float]]
 
 
 class Bytes:
@@ -39,10 +40,17 @@ class MemoryLessons:
         self.silent = False
         (folder / "part-0001.mp4").write_bytes(PART)
 
-    def add(self, title: str, state: Literal["live", "ended", "interrupted"], *, thumbnail: bool = False) -> Lesson:
+    def add(
+        self,
+        title: str,
+        state: Literal["live", "ended", "interrupted"],
+        *,
+        thumbnail: bool = False,
+        screen_s: float = 0.0,
+    ) -> Lesson:
         number = len(self.known) + 1
         id = f"20261123-0815{number:02d}-4f2a"
-        lesson = Lesson(id, "123456", title, state, STARTED_AT + number, 3725.0, 734_000_000, 1, 0, thumbnail)
+        lesson = Lesson(id, "123456", title, state, STARTED_AT + number, 3725.0, 734_000_000, 1, 0, thumbnail, screen_s)
         self.known[id] = lesson
         return lesson
 
@@ -73,8 +81,8 @@ class MemoryLessons:
             raise CommandRefused("conflict", "the lesson is live")
         del self.known[id]
 
-    def playlist(self, id: str) -> str:
-        self._there(id)
+    def playlist(self, id: str, source: str = "camera") -> str:
+        self._there(id, source)
         return "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
 
     def part_path(self, id: str, name: str) -> Path:
@@ -87,12 +95,16 @@ class MemoryLessons:
         self._there(id)
         return self.folder / "thumbnail.jpg"
 
-    def download(self, id: str) -> Bytes:
+    def spans(self, id: str, source: str) -> Spans:
         self._there(id)
+        return [(60.0, 120.0), (300.0, 30.0)] if self.known[id].screen_s else []
+
+    def download(self, id: str, source: str = "camera") -> Bytes:
+        self._there(id, source)
         return Bytes(PART)
 
-    def _there(self, id: str) -> None:
-        if id not in self.known:
+    def _there(self, id: str, source: str = "camera") -> None:
+        if id not in self.known or (source == "screen" and not self.known[id].screen_s):
             raise LookupError(id)
 
     def _answering(self) -> None:

@@ -29,6 +29,7 @@ SIZES = {"desktop": (1280, 800), "tablet": (800, 1200)}
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
     kit = make_kit(tmp_path_factory.mktemp("kit"))
     kit.lessons.add("Les fractions", "ended", thumbnail=True)
+    kit.lessons.add("Avec un écran", "ended", screen_s=150.0)
     kit.lessons.add("Le cycle de l'eau : évaporation, condensation, précipitations", "interrupted")
     Image.new("RGB", (320, 180), "#406a8a").save(kit.lessons.folder / "thumbnail.jpg")
     return kit
@@ -86,6 +87,7 @@ PAGES = [
     ("teacher", "/teacher"),
     ("teacher", "/lessons"),
     ("pupil", "/lessons/20261123-081501-4f2a"),
+    ("pupil", "/lessons/20261123-081502-4f2a"),
     ("", "/status"),
     ("", "/nowhere"),
 ]
@@ -236,3 +238,25 @@ def test_a_screen_that_is_shared_elsewhere_is_told(kit: Kit, context: BrowserCon
     kit.state.note(SourceState("screen", False))
     expect(page.locator("#share")).to_be_enabled()
     assert violations(page) == []
+
+
+def test_where_the_screen_belongs_in_the_replay(kit: Kit, context: BrowserContext) -> None:
+    sign_in(context, "pupil")
+    page = context.new_page()
+    page.goto("/lessons/20261123-081502-4f2a")
+    page.wait_for_selector("body[data-state=ready]")
+    places = page.evaluate(
+        """async () => {
+          const [src] = [...document.scripts].map((script) => script.src).filter((src) => src.endsWith('lesson.js'));
+          const { placeOf } = await import(src.replace('lesson.js', 'replay-screen.js'));
+          const { spans } = await (await fetch('/lessons/20261123-081502-4f2a/screen.json')).json();
+          return [0, 59, 60, 179, 180, 299, 300, 329, 330].map((time) => placeOf(spans, time));
+        }"""
+    )
+    assert places == [None, None, 0, 119, None, None, 120, 149, None]
+    expect(page.locator("#views [data-view=both]")).to_have_attribute("aria-pressed", "true")
+    page.focus("#views [data-view=camera]")
+    page.keyboard.press("Enter")
+    expect(page.locator(".player")).to_have_attribute("data-view", "camera")
+    page.reload()
+    expect(page.locator("#views [data-view=camera]")).to_have_attribute("aria-pressed", "true")

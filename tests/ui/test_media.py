@@ -84,3 +84,21 @@ def test_a_download_has_a_readable_name(kit: Kit) -> None:
 def test_no_title_breaks_the_header(title: str) -> None:
     header = attachment(file_name(title, 0.0))
     assert "\r" not in header and "\n" not in header and "/" not in header and len(header) < 1100
+
+
+def test_the_recording_of_a_screen(kit: Kit) -> None:
+    with_screen = kit.lessons.add("Avec un écran", "ended", screen_s=150.0).id
+    without = kit.lessons.add("Sans", "ended").id
+    client, pupil = kit.client(), kit.pupil()
+    assert client.get(f"/lessons/{with_screen}/screen.m3u8", headers=pupil).text.startswith("#EXTM3U")
+    answer = client.get(f"/lessons/{with_screen}/screen.json", headers=pupil).get_json()
+    assert answer == {"spans": [{"start_s": 60.0, "duration_s": 120.0}, {"start_s": 300.0, "duration_s": 30.0}]}
+    whole = client.get(f"/lessons/{with_screen}/screen.mp4", headers=pupil)
+    assert whole.status_code == 200 and "attachment" in whole.headers["Content-Disposition"]
+    shown = client.get(f"/api/v1/lessons/{with_screen}", headers=pupil).get_json()["screen"]
+    assert shown["playlist"] == f"/lessons/{with_screen}/screen.m3u8" and shown["duration_s"] == 150.0
+    assert client.get(f"/lessons/{without}/screen.m3u8", headers=pupil).status_code == 404
+    assert client.get(f"/lessons/{without}/screen.mp4", headers=pupil).status_code == 404
+    assert client.get(f"/lessons/{without}/screen.json", headers=pupil).get_json() == {"spans": []}
+    assert client.get(f"/api/v1/lessons/{without}", headers=pupil).get_json()["screen"] is None
+    assert client.get(f"/lessons/{with_screen}/screen.m3u8").status_code == 401

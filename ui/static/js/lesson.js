@@ -4,6 +4,7 @@
 import Hls from "../vendor/hls.js/dist/hls.light.min.mjs";
 import { setLanguage } from "../vendor/media-chrome/dist/utils/i18n.js";
 import "../vendor/media-chrome/dist/lang/fr.js";
+import { ReplayScreen, setUpViews } from "./replay-screen.js";
 import { text } from "./strings.js";
 
 const RETRY_MS = 1000;
@@ -41,5 +42,11 @@ if (Hls.isSupported()) playWithHls();
 else {
   video.src = playlist;
   video.addEventListener("error", complain);
+}
+const screen = document.getElementById("screen");
+if (screen) {
+  const player = document.querySelector(".player");
+  setUpViews(player, document.querySelectorAll("#views button"));
+  new ReplayScreen(player, video, screen).load(playlist.replace(/\/[^/]*$/, ""), document.body.dataset.lesson === "live");
 }
 document.body.dataset.state = "ready";
