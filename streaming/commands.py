@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from appliance.bus import CommandRefused
+from appliance.logs import OncePerSecond
 from appliance.messages import (
     CloseSession,
     CloseViewers,
@@ -51,6 +52,7 @@ class Commands:
         self._sources = sources
         self._metrics = metrics
         self._local_addresses = local_addresses
+        self._restarts = OncePerSecond()
 
     async def handle(self, command: Command) -> Reply:
         """Carry out one command. Raises CommandRefused."""
@@ -133,7 +135,8 @@ class Commands:
             fragment = offer.read_fragment(command.fragment, command.peer)
             if viewer.restarts_ice(fragment):
                 own = await viewer.restart_ice(fragment, self._addresses(command.peer))
-                log.info("ice restarted", viewer=viewer.name)
+                if count := self._restarts.hit(time.monotonic()):
+                    log.info("ice restarted", viewer=viewer.name, count=count)
                 return Watching(viewer.session, viewer.etag, own)
             await viewer.trickle(fragment)
         except offer.OfferError as error:

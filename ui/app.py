@@ -46,7 +46,11 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["relays"] = " data-relays" if settings.ice_servers else ""
     counters = Counters(registry or CollectorRegistry())
-    broadcast = Broadcast(counters.streamed, lambda seated: state.note_streamed(stream.viewers(seated)))
+    broadcast = Broadcast(
+        counters.streamed,
+        lambda seated: state.note_streamed(stream.viewers(seated)),
+        most=max(1, settings.http_threads // 3),
+    )
     context = Context(
         settings,
         secrets,

@@ -75,9 +75,11 @@ class Seat:
 
 
 class Broadcast:
-    """`on_change(seats)` is called, on any thread, when somebody sits down or leaves."""
+    """`on_change(seats)` is called, on any thread, when somebody sits down or leaves. `places` are to be acquired
+    before a viewer takes one of the web server's threads, `most` in all."""
 
-    def __init__(self, viewers: Gauge, on_change: Callable[[list[Identity]], None]) -> None:
+    def __init__(self, viewers: Gauge, on_change: Callable[[list[Identity]], None], most: int = 40) -> None:
+        self.places = threading.BoundedSemaphore(most)
         self._viewers, self._on_change = viewers, on_change
         self._lock = threading.Lock()
         self._seats: list[Seat] = []

@@ -64,8 +64,19 @@ def stream() -> Response:
     link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     with suppress(simple_websocket.ConnectionClosed, OSError):
-        link.close(serve(link))
+        link.close(placed(link))
     return Served(link.mode)
+
+
+def placed(link: Any) -> int:
+    """Serve when there is a place: the pages' own requests must find threads too."""
+    places = here().broadcast.places
+    if not places.acquire(blocking=False):
+        return REFUSED + 503
+    try:
+        return serve(link)
+    finally:
+        places.release()
 
 
 def serve(link: Any) -> int:

@@ -1,12 +1,13 @@
 """A lesson watched across a network that lets no packet through between kit and tablet.
 
 ``python -m tests.e2e.divided_lesson MIDDLE TABLET WAY``, run inside the kit's network namespace by
-tests.e2e.test_divided. The host MIDDLE carries TCP to the kit's pages; for the ways ``udp`` and ``tcp`` it also runs
-coturn. Prints one JSON object.
+tests.e2e.test_divided. The host MIDDLE carries TCP to the kit's pages; for the ways ``udp``, ``tcp`` and ``tls`` it
+also runs coturn. Prints one JSON object.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import subprocess
 import sys
@@ -14,7 +15,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.browser import (
     chromium,
@@ -25,12 +33,13 @@ from tests.browser import (
     pupil_page,
     tone_db,
     wait_live,
+    wait_page,
 )  # fmt: skip
 from tests.kit import Kit, wait_until
 from tests.network import ThreeHosts
 
 SECRET = "north pole"
-TURN_PORT = 3478
+TURN_PORT, TLS_PORT = 3478, 5349
 TONE_HZ = 1000
 
 
@@ -46,6 +55,13 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
                 pipe.close()
 
 
+def hang_up(process: subprocess.Popen[str]) -> None:
+    """Idempotent."""
+    if process.poll() is None:
+        with ended(process):
+            pass
+
+
 def carrier(middle: list[str], port: int) -> subprocess.Popen[str]:
     """The way for TCP; returns when it listens."""
     where = [ThreeHosts.middle_tablet_side, str(port), ThreeHosts.kit_address, str(port)]
@@ -55,9 +71,27 @@ def carrier(middle: list[str], port: int) -> subprocess.Popen[str]:
     return process
 
 
+def sign_itself(certificate: Path, key: Path) -> None:
+    """A certificate of the middle host's own making, for a day."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "coturn")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address(ThreeHosts.middle_tablet_side))
+    signed = (
+        x509.CertificateBuilder(
+            name, name, private.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
+        )
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(Encoding.PEM))
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
 def coturn(middle: list[str], folder: Path) -> subprocess.Popen[str]:
     """A TURN server of its own configuration; returns when it listens."""
     log = folder / "turn.log"
+    sign_itself(folder / "turn.crt", folder / "turn.key")
     lines = [
         f"listening-ip={ThreeHosts.middle_tablet_side}",
         f"relay-ip={ThreeHosts.middle_kit_side}",
@@ -67,7 +101,9 @@ def coturn(middle: list[str], folder: Path) -> subprocess.Popen[str]:
         "realm=preau",
         "fingerprint",
         "no-cli",
-        "no-tls",
+        f"tls-listening-port={TLS_PORT}",
+        f"cert={folder / 'turn.crt'}",
+        f"pkey={folder / 'turn.key'}",
         "no-dtls",
         "verbose",
         f"userdb={folder / 'turn.db'}",
@@ -81,8 +117,13 @@ def coturn(middle: list[str], folder: Path) -> subprocess.Popen[str]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     sockets = [*middle, "ss", "-lntu"]
-    listening = f"{ThreeHosts.middle_tablet_side}:{TURN_PORT}"
-    wait_until(lambda: listening in subprocess.run(sockets, capture_output=True, text=True).stdout, 10, "coturn")
+    for port in (TURN_PORT, TLS_PORT):
+        listening = f"{ThreeHosts.middle_tablet_side}:{port} "
+        wait_until(
+            lambda: listening in subprocess.run(sockets, capture_output=True, text=True).stdout,  # noqa: B023
+            10,
+            f"coturn on {port}",
+        )
     return process
 
 
@@ -90,15 +131,18 @@ def main(middle: str, tablet: str, way: str) -> None:
     through = ["ip", "netns", "exec", middle]
     settings = {"http_host": ThreeHosts.kit_address, "ice_interfaces": ThreeHosts.interface}
     if way != "none":
-        url = f"turn:{ThreeHosts.middle_tablet_side}:{TURN_PORT}?transport={way}"
+        server = ThreeHosts.middle_tablet_side
+        url = f"turns:{server}:{TLS_PORT}" if way == "tls" else f"turn:{server}:{TURN_PORT}?transport={way}"
         settings |= {"ice_servers": url, "turn_secret": SECRET}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="preau-test-")))
         if way != "none":
             stack.enter_context(ended(coturn(through, folder)))
         kit = stack.enter_context(Kit(folder / "data", **settings))
-        stack.enter_context(ended(carrier(through, kit.port)))
-        browser = stack.enter_context(chromium(prefix=["ip", "netns", "exec", tablet]))
+        carried = carrier(through, kit.port)
+        stack.callback(lambda: hang_up(carried))
+        trusting = "--ignore-certificate-errors"  # coturn's own
+        browser = stack.enter_context(chromium(trusting, prefix=["ip", "netns", "exec", tablet]))
         lesson = kit.api("POST", "lessons", {"title": "Ailleurs"})
         began = time.monotonic()
         page = pupil_page(
@@ -117,6 +161,14 @@ def main(middle: str, tablet: str, way: str) -> None:
             "webrtc": kit.metric("preau_streaming_viewers"),
             "count": page.inner_text("#count"),
         }
+        if way == "none":
+            hang_up(carried)
+            page.wait_for_selector("body[data-state=reconnecting]")
+            carried = carrier(through, kit.port)
+            returned = time.monotonic()
+            wait_page(page, "preauProbe.pictureAge().then((age) => age < 1500, () => false)")
+            found["returned_s"] = round(time.monotonic() - returned, 2)
+            wait_live(page)
         kit.api("POST", f"lessons/{lesson['id']}/stop")
         page.wait_for_selector("body[data-state=ended]")
         left = ("preau_ui_streamed_viewers", "preau_streaming_viewers")

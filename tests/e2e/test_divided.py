@@ -33,7 +33,7 @@ def watched(hosts: ThreeHosts, way: str) -> dict[str, Any]:
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_a_lesson_is_seen_through_turn(hosts: ThreeHosts, transport: str, state: Callable[[str], None]) -> None:
     found = watched(hosts, transport)
     state(
@@ -48,7 +48,7 @@ def test_a_lesson_is_seen_through_the_websocket(hosts: ThreeHosts, state: Callab
     found = watched(hosts, "none")
     state(
         f"through the WebSocket: picture {found['joined_s']} s after the page, {found['age_ms']:.0f} ms old, "
-        f"sound against picture {found['clap_ms']:.0f} ms"
+        f"sound against picture {found['clap_ms']:.0f} ms, again {found['returned_s']} s after the way's return"
     )
     assert found["way"] == "websocket" and found["advances"] and found["tone_db"] > AUDIBLE_DB, found
     assert (found["webrtc"], found["streamed"]) == (0, 1) and found["count"].startswith("1 "), found

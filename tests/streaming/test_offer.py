@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from aiortc import RTCIceCandidate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -136,6 +137,24 @@ def test_candidates(sample: str, line: str, peer: str, kept: str | None) -> None
 def test_bad_fragments_are_refused(text: str) -> None:
     with pytest.raises(offer.OfferError):
         offer.read_fragment(text, "192.0.2.7")
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_torn_fragments_raise_nothing_else(data: st.DataObject) -> None:
+    own = [RTCIceCandidate(1, "1", "192.0.2.1", 5000, 2130706431, "udp", "host")]
+    whole = offer.write_fragment(("0", "1"), "audio", "abcd", "p" * 22, own)
+    read = offer.read_fragment(whole, "192.0.2.7")
+    assert offer.check_restart(read) == ("abcd", "p" * 22) and len(read.candidates) == 1
+    lines = whole.splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        number = data.draw(st.integers(0, len(lines) - 1))
+        cut = data.draw(st.integers(0, len(lines[number])))
+        lines[number] = lines[number][:cut] + data.draw(st.text(max_size=6))
+    try:
+        offer.check_restart(offer.read_fragment("\r\n".join(lines), "192.0.2.7"))
+    except offer.OfferError:
+        return
 
 
 MACHINE = {

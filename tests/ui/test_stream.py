@@ -78,6 +78,20 @@ def test_segments_come_in_order_and_the_lessons_end_ends_them(kit: Kit, address:
     wait_until(lambda: kit.state.viewers.pupils == 2, 5, "the pupil to be forgotten")
 
 
+def test_viewers_leave_threads_for_the_pages(tmp_path: Path, address: str, kit: Kit) -> None:
+    places = kit.app.extensions["preau"].broadcast.places
+    taken = 0
+    while places.acquire(blocking=False):
+        taken += 1
+    assert taken == 40  # a third of the web server's threads
+    assert code_of(simple_websocket.Client(f"ws://{address}/stream")) == 4503
+    places.release()
+    link = connected(address, kit.teacher_token())
+    wait_until(lambda: kit.state.viewers.teachers == 2, 5, "the teacher to sit")
+    link.close()
+    wait_until(lambda: places.acquire(blocking=False), 5, "the place to be free again")
+
+
 def test_a_page_that_talks_is_hung_up_on(kit: Kit, address: str) -> None:
     link = connected(address, kit.teacher_token())
     wait_until(lambda: kit.state.viewers.teachers == 2, 5, "the teacher to sit")

@@ -12,6 +12,8 @@ const KNOCK_TIMEOUT_MS = 900;
 const KNOCK_PAUSE_MS = 250;
 const CONNECT_MS = 2500; // ICE and DTLS take some 100 ms on a LAN
 const RELAYED_CONNECT_MS = 5000;
+const SLEPT_MS = 8000;
+const RETURN_FIRST_MS = 10_000; // the network may be another than the one where it was found that no UDP gets through
 const RETURN_MS = 60_000;
 
 /**
@@ -92,7 +94,6 @@ export class LivePlayer extends EventTarget {
   }
 
   #networkReturned() {
-    this.#udpBlocked = false;
     this.#knock.abort(); // what was sent into the dead network is waited for no longer
     this.#nudge();
   }
@@ -111,7 +112,6 @@ export class LivePlayer extends EventTarget {
         attempt += 1;
         reached = !(error instanceof TypeError || error.name === "AbortError");
         if (error instanceof Refused && error.status >= 400 && error.status < 500) this.#refuse(error.status);
-        else if (!reached) this.#udpBlocked = false;
       } finally {
         this.#session?.close();
       }
@@ -168,6 +168,7 @@ export class LivePlayer extends EventTarget {
     this.#onFrame(playing);
     if (session instanceof StreamSession) this.#returnToWebRtc(session);
     let before = 0;
+    let looked = Date.now(); // the wall clock: others stand still while the device sleeps
     while (!ended) {
       const frames = await session.frames();
       if (ended) break;
@@ -175,6 +176,9 @@ export class LivePlayer extends EventTarget {
       const moving = frames > before;
       before = frames;
       if (moving) suspect = restarted = false;
+      // What still comes after a sleep is what lay in buffers: the kit gave this viewer up meanwhile.
+      if (Date.now() - looked > SLEPT_MS && !document.hidden) suspect = true;
+      looked = Date.now();
       if (document.hidden && session instanceof StreamSession) watch.renew(now); // nothing is drawn, nothing counted
       if (watch.see(frames, now) || suspect) {
         told = false;
@@ -205,8 +209,8 @@ export class LivePlayer extends EventTarget {
   async #returnToWebRtc(session) {
     let lasts = true;
     session.ended.then(() => (lasts = false));
-    for (;;) {
-      await Promise.race([session.ended, sleep(RETURN_MS)]);
+    for (let wait = RETURN_FIRST_MS; ; wait = RETURN_MS) {
+      await Promise.race([session.ended, sleep(wait)]);
       if (!lasts) return;
       const probe = new WhepSession(this.#endpoint, this.#token, this.#relays ? await this.#ask().catch(() => []) : []);
       const works = probe.open().then(() => Promise.race([probe.whenConnected, sleep(RELAYED_CONNECT_MS)]));
