@@ -10,8 +10,10 @@ export PYTHONPATH := $(CURDIR)
 # Debian packages that are not on every machine: the venv module, PortAudio; for tests a browser, PulseAudio, FFmpeg.
 RUN_PACKAGES := python3-venv libportaudio2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2 libatomic1 coturn
+# Beside which the fan-out is measured.
+BENCH_PACKAGES := $(TEST_PACKAGES) janus
 
-.PHONY: help run test lint unit bench bench-fanout bench-latency bench-join bench-kit lock vendor translations settings-page clean packages-run packages-test
+.PHONY: help run test lint unit bench bench-fanout bench-latency bench-join bench-kit lock vendor translations settings-page clean packages-run packages-test packages-bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,8 +73,11 @@ $(FILM): tests/film.lock $(VENV)/.test
 bench: packages-test $(VENV)/.test ## all benchmarks, and their figures as a table
 	$(PY) -m tests.bench
 
-bench-fanout: packages-test $(VENV)/.test ## CPU per packet beside stock aiortc
-	$(PY) -m tests.bench.fanout
+packages-bench:
+	$(call install,$(BENCH_PACKAGES))
+
+bench-fanout: packages-bench $(VENV)/.test ## CPU per packet beside Janus and stock aiortc
+	$(PY) -m tests.bench.fanout --plot
 
 bench-latency: packages-test $(VENV)/.test ## glass to glass in Chromium
 	$(PY) -m tests.bench.latency

@@ -1,10 +1,11 @@
-"""CPU of fan-out: what one delivered RTP packet costs the sending process, for Préau and for stock aiortc.
+"""CPU of fan-out: what one delivered RTP packet costs the sending process, for Préau, Janus and stock aiortc.
 
-    python -m tests.bench.fanout [--viewers 1 10 30 100] [--seconds 6]
+    python -m tests.bench.fanout [--viewers 1 10 30 100 300] [--seconds 6] [--senders préau janus aiortc]
 
-Both send the same 720p30 picture and the same sound from the same bus, one after the other in one run, to
+All send the same 720p30 picture and the same sound from the same bus, one after the other in one run, to
 receivers in another process; as root across two network namespaces, else over lo. CPU is the sending process's own
-time (all threads, user and system). Ends with one line of JSON.
+time (all threads, user and system). Janus is left out where it is not installed; who needs more than a core for so
+many viewers is not asked for more of them. With --plot it writes docs/fanout.svg; it ends with one line of JSON.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ from pathlib import Path
 
 from appliance.messages import Packet
 from appliance.settings import Settings
+from tests.bench import fanout_janus
+from tests.bench.plot import plot
 from tests.bench.receivers import Receivers, conclude, cpu_s, rss_mib, say
 from tests.network import TwoHosts
 from tests.streaming.material import Capture, audio_packets, video_packets
 
-SENDERS = {"préau": "streaming", "aiortc": "tests.bench.fanout_stock"}
+SENDERS = {"préau": "streaming", "janus": "tests.bench.fanout_janus", "aiortc": "tests.bench.fanout_stock"}
+MOST_CORES = 0.95
+PLOT = Path(__file__).parents[2] / "docs/fanout.svg"
 SETTLE_S = 1.5
 START_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -63,16 +69,25 @@ def measure(
                 if time.monotonic() > deadline or sender.poll() is not None:
                     raise RuntimeError(f"{name} did not start")
                 time.sleep(0.05)
-            rows = []
+            other = Path(folder) / fanout_janus.PID_FILE
+            pid = int(other.read_text()) if other.exists() else sender.pid
+            rows: list[Row] = []
             for viewers in options.viewers:
-                rows.append(_step(name, viewers, sender.pid, receivers, options.seconds))
+                if rows and rows[-1].core > MOST_CORES:
+                    say(f"{name:8} {viewers:8}  (a core was full with {rows[-1].viewers})")
+                    break
+                rows.append(_step(name, viewers, pid, receivers, options.seconds))
                 if sender.poll() is not None:
                     raise RuntimeError(f"{name} ended by itself, with {sender.returncode}")
             return rows
         finally:
             receivers.stop()
-            sender.kill()
-            sender.wait()
+            sender.terminate()
+            try:
+                sender.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                sender.kill()
+                sender.wait()
             capture.stop()
 
 
@@ -93,24 +108,27 @@ def _step(name: str, viewers: int, pid: int, receivers: Receivers, seconds: floa
 
 def figures(rows: list[Row]) -> dict[str, float]:
     """The keys of the last line; those whose number of viewers was not measured are left out."""
+    of = {(row.sender, row.viewers): row for row in rows}
     own = {row.viewers: row for row in rows if row.sender == "préau"}
-    stock = {row.viewers: row for row in rows if row.sender == "aiortc"}
     result: dict[str, float] = {}
     for viewers, row in own.items():
         result[f"us_per_packet_{viewers}"] = round(row.us_per_packet, 2)
-        if viewers in stock:
-            result[f"ratio_to_aiortc_{viewers}"] = round(row.us_per_packet / stock[viewers].us_per_packet, 3)
-    least, most = min(own), max(own)
-    if most > least:
+        result[f"cores_{viewers}"] = round(row.core, 3)
+        for other in ("janus", "aiortc"):
+            if beside := of.get((other, viewers)):
+                result[f"ratio_to_{other}_{viewers}"] = round(row.us_per_packet / beside.us_per_packet, 3)
+    if len(own) > 1:
+        least, most = min(own), max(own)
         result["mib_per_viewer"] = round((own[most].rss_mib - own[least].rss_mib) / (most - least), 3)
     return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="CPU per delivered RTP packet.")
-    parser.add_argument("--viewers", type=int, nargs="+", default=[1, 10, 30, 100])
+    parser.add_argument("--viewers", type=int, nargs="+", default=[1, 10, 30, 100, 300])
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--senders", nargs="+", choices=list(SENDERS), default=list(SENDERS))
+    parser.add_argument("--plot", action="store_true", help=f"write {PLOT.name}")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leave no process and no namespace behind
     media = (video_packets(150, width=1280, height=720, bitrate=1_500_000), audio_packets(200))
@@ -120,7 +138,12 @@ def main() -> None:
         say(f"720p30 H.264 + Opus {where}, {options.seconds:g} s a line")
         say("sender    viewers   packets/s   cores  us/packet  MiB RSS")
         for name in options.senders:
+            if name == "janus" and not Path(fanout_janus.PROGRAM).exists():
+                say("janus    is not installed")
+                continue
             rows += measure(name, hosts, media, options)
+    if options.plot:
+        PLOT.write_text(plot([(row.sender, row.viewers, row.core) for row in rows]), encoding="utf-8")
     conclude("fanout", figures(rows))
 
 
