@@ -44,12 +44,13 @@ _ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
 
 def preferences(kind: str) -> list[RTCRtpCodecCapability]:
-    """The codecs we send, best first; RTX is left out, so that losses are resent on the same SSRC."""
+    """The codecs we send, best first; with RTX (RFC 4588) for those who offer it."""
     codecs = RTCRtpSender.getCapabilities(kind).codecs
     if kind == "audio":
         return [codec for codec in codecs if codec.mimeType.lower() == "audio/opus"]
     h264 = [codec for codec in codecs if codec.mimeType.lower() == "video/h264"]
-    return sorted(h264, key=lambda codec: codec.parameters["profile-level-id"] != "42e01f")
+    best_first = sorted(h264, key=lambda codec: codec.parameters["profile-level-id"] != "42e01f")
+    return [*best_first, *(codec for codec in codecs if codec.mimeType.lower() == "video/rtx")]
 
 
 def receivable(kind: str) -> list[RTCRtpCodecCapability]:
@@ -228,6 +229,8 @@ class Peer(Connection):
         if any(track.mid == parameters.muxId for track in self._negotiated):
             return
         codec = parameters.codecs[0]
+        # What SDP matched: the codec, and right after it the RTX that repairs it.
+        repair = [each for each in parameters.codecs[1:2] if each.mimeType.lower() == "video/rtx"]
         ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
         self._negotiated.append(
             Negotiated(
@@ -239,6 +242,8 @@ class Peer(Connection):
                 mid=parameters.muxId,
                 mid_id=ids.get(_MID, 0),
                 abs_send_time_id=ids.get(_ABS_SEND_TIME, 0),
+                repair_ssrc=cast(Any, transceiver.sender)._rtx_ssrc,
+                repair_payload_type=int(repair[0].payloadType or 0) if repair else 0,
                 trailer=TRAILERS[self._dtls._ssl.get_selected_srtp_profile()],
             )
         )

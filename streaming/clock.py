@@ -33,3 +33,10 @@ def ntp(monotonic_ns: int, offset_ns: int) -> int:
 def abs_send_time(ntp_timestamp: int) -> int:
     """The 24-bit time, 6.18 fixed point, of the abs-send-time header extension."""
     return ntp_timestamp >> 14 & 0xFFFFFF
+
+
+def round_trip_ns(ntp_timestamp: int, last_report: int, delay: int) -> int | None:
+    """The way to a receiver and back (RFC 3550 section 6.4.1): LSR and DLSR of its report, in 1/65536 s, which came in
+    at `ntp_timestamp`. None when it has had no report yet, or says what cannot be."""
+    way = (ntp_timestamp >> 16) - last_report - delay & 0xFFFFFFFF
+    return way * NS >> 16 if last_report and way < 10 << 16 else None

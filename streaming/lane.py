@@ -15,6 +15,7 @@ from streaming.history import Frame, History
 MAX_RESENDS = 3
 RUNS_KEPT = 32
 RESENDS_KEPT = 1024
+ROUND_TRIP_NS = 50_000_000  # until the viewer's first report tells
 CATCH_UP_STEP_S = 0.001
 _MASK = 0xFFFFFFFF
 
@@ -22,7 +23,8 @@ _MASK = 0xFFFFFFFF
 @dataclass(frozen=True, slots=True)
 class Negotiated:
     """What SDP and DTLS settled for one track. Extension ids are 0 where the offer had none; `trailer` is how many
-    bytes encryption adds to a packet."""
+    bytes encryption adds to a packet. `repair_ssrc` and `repair_payload_type` are those of RTX (RFC 4588), the type 0
+    where it was not negotiated."""
 
     kind: str
     ssrc: int
@@ -33,6 +35,8 @@ class Negotiated:
     mid_id: int
     abs_send_time_id: int
     trailer: int
+    repair_ssrc: int = 0
+    repair_payload_type: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ class Lane:
         self._ssrc = negotiated.ssrc
         self._run = Run(0, -1, None)
         self._runs: deque[Run] = deque(maxlen=RUNS_KEPT)
-        self._resends: dict[int, int] = {}
+        self.round_trip_ns = ROUND_TRIP_NS
+        self._resends: dict[int, tuple[int, int]] = {}  # how often, and when last
+        self._repaired = 0
         self._step = int(negotiated.rate * CATCH_UP_STEP_S)
         self._layout = Layout(
             negotiated.payload_type,
@@ -70,6 +76,7 @@ class Lane:
             negotiated.abs_send_time_id,
             negotiated.trailer,
         )
+        self._repair = self._layout._replace(payload_type=negotiated.repair_payload_type)
         self._alike = sys.intern(repr(self._layout))
 
     def send(self, frame: Frame, path: Path) -> bool:
@@ -109,27 +116,37 @@ class Lane:
             self._runs.pop()  # nothing went out under it
         self._runs.append(run)
 
-    def resend(self, seq: int, history: History) -> bytes | None:
-        """The packet that went out as `seq`, byte for byte; None when it is too old or was resent often enough."""
+    def resend(self, seq: int, history: History, now_ns: int, abs_send_time: int) -> bytes | None:
+        """The packet that went out as `seq` again, through RTX where negotiated, else byte for byte.
+
+        None when it is too old, was resent often enough, or was resent within a round trip: then it may be on its way.
+        """
         number = self.sent - ((self.first_seq + self.sent - seq) & 0xFFFF)
         if not 0 <= number < self.sent:
             return None
         run = next((run for run in reversed(self._runs) if run.sent <= number), None)
         found = history.find(run.first + number - run.sent) if run else None
-        if run is None or found is None or self._resends.get(number, 0) >= MAX_RESENDS:
+        if run is None or found is None or not self._may_resend(number, now_ns):
             return None
-        self._resends[number] = self._resends.get(number, 0) + 1
-        if len(self._resends) > RESENDS_KEPT:
-            del self._resends[next(iter(self._resends))]
         self.resent += 1
         frame, position = found
-        return packet(
-            self._layout,
-            frame.payloads[position],
-            marker=frame.marker and position == len(frame.payloads) - 1,
-            abs_send_time=frame.abs_send_time,
-            own=(seq, self._ticks(frame, run.anchor), self.negotiated.ssrc),
-        )
+        ticks, payload = self._ticks(frame, run.anchor), frame.payloads[position]
+        marker = frame.marker and position == len(frame.payloads) - 1
+        if not self.negotiated.repair_payload_type:
+            own = (seq, ticks, self.negotiated.ssrc)
+            return packet(self._layout, payload, marker=marker, abs_send_time=frame.abs_send_time, own=own)
+        own = ((self.first_seq + self._repaired) & 0xFFFF, ticks, self.negotiated.repair_ssrc)
+        self._repaired += 1
+        # The original sequence number comes before the payload (RFC 4588 section 4).
+        return packet(self._repair, seq.to_bytes(2) + payload, marker=marker, abs_send_time=abs_send_time, own=own)
+
+    def _may_resend(self, number: int, now_ns: int) -> bool:
+        times, last_ns = self._resends.pop(number, (0, 0))
+        allowed = times < MAX_RESENDS and (not times or now_ns - last_ns >= self.round_trip_ns)
+        self._resends[number] = (times + 1, now_ns) if allowed else (times, last_ns)
+        if len(self._resends) > RESENDS_KEPT:
+            del self._resends[next(iter(self._resends))]
+        return allowed
 
     def _ticks(self, frame: Frame, anchor: Frame | None) -> int:
         ticks = frame.ticks if anchor is None else anchor.ticks - (anchor.number - frame.number) * self._step

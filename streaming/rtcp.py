@@ -16,7 +16,7 @@ _CNAME = 1
 _HEADER = Struct("!BBH")
 _WORD = Struct("!I")
 _NACK_ITEM = Struct("!HH")
-_REPORT_LENGTH = 24
+_REPORT = Struct("!IB3x4xIII")
 
 
 class RtcpError(ValueError):
@@ -40,11 +40,14 @@ class KeyframeWanted:
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """A report block (RFC 3550 section 6.4.1): `loss` is the fraction lost since the last one, 0 to 1."""
+    """A report block (RFC 3550 section 6.4.1): `loss` is the fraction lost since the last one, 0 to 1; `last_report`
+    and `delay` are LSR and DLSR, in 1/65536 s."""
 
     ssrc: int
     loss: float
     jitter: int
+    last_report: int
+    delay: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +100,11 @@ def _parse_one(kind: int, count: int, body: bytes) -> list[Feedback]:
 
 
 def _receptions(blocks: bytes, count: int) -> list[Feedback]:
-    if len(blocks) < _REPORT_LENGTH * count:
+    if len(blocks) < _REPORT.size * count:
         raise RtcpError("truncated report")
     return [
-        Reception(
-            _WORD.unpack_from(blocks, start)[0], blocks[start + 4] / 256, _WORD.unpack_from(blocks, start + 12)[0]
-        )
-        for start in range(0, _REPORT_LENGTH * count, _REPORT_LENGTH)
+        Reception(ssrc, fraction / 256, jitter, last_report, delay)
+        for ssrc, fraction, jitter, last_report, delay in _REPORT.iter_unpack(blocks[: _REPORT.size * count])
     ]
 
 

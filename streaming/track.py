@@ -72,3 +72,7 @@ class Track:
     def report_time(self, lane: Lane, now_ns: int) -> tuple[int, int]:
         """NTP time and RTP ticks of `now_ns` on the lane: the pair of its sender reports (RFC 3550 section 6.4.1)."""
         return clock.ntp(now_ns, self._wall_offset_ns), clock.ticks(now_ns, self.rate) + lane.ticks_offset
+
+    def ntp(self, now_ns: int) -> int:
+        """NTP time of `now_ns`, as in sender reports."""
+        return clock.ntp(now_ns, self._wall_offset_ns)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from streaming import rtcp
+from streaming import clock, rtcp
 from streaming.aiortc_private import Peer
 from streaming.clock import NS
 from streaming.history import Frame
@@ -100,13 +101,21 @@ class Viewer(Session):
                 self._resend(track, lane, item.lost)
             elif isinstance(item, rtcp.KeyframeWanted):
                 self._on_keyframe(track)
-            elif track.kind == "video":
-                self.loss = item.loss
+            else:
+                self._received(track, lane, item)
+
+    def _received(self, track: Track, lane: Lane, item: rtcp.Reception) -> None:
+        round_trip_ns = clock.round_trip_ns(track.ntp(time.monotonic_ns()), item.last_report, item.delay)
+        if round_trip_ns is not None:
+            lane.round_trip_ns = round_trip_ns
+        if track.kind == "video":
+            self.loss = item.loss
 
     def _resend(self, track: Track, lane: Lane, lost: list[int]) -> None:
-        path = self.peer.path()
+        path, now_ns = self.peer.path(), time.monotonic_ns()
+        abs_send_time = clock.abs_send_time(track.ntp(now_ns))
         for seq in lost if path else ():
-            packet = lane.resend(seq, track.history)
+            packet = lane.resend(seq, track.history, now_ns, abs_send_time)
             if packet is not None and path is not None and not path.send_packet(packet):
                 return
 

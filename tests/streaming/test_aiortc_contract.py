@@ -30,8 +30,10 @@ def source(thing: Any) -> str:
 
 
 def test_the_preferred_codecs_exist() -> None:
-    assert [codec.parameters["profile-level-id"] for codec in preferences("video")] == ["42e01f", "42001f"]
-    assert {codec.parameters["packetization-mode"] for codec in preferences("video")} == {"1"}
+    *pictures, repair = preferences("video")
+    assert [codec.parameters["profile-level-id"] for codec in pictures] == ["42e01f", "42001f"]
+    assert {codec.parameters["packetization-mode"] for codec in pictures} == {"1"}
+    assert repair.mimeType == "video/rtx"
     assert [codec.mimeType for codec in preferences("audio")] == ["audio/opus"]
 
 
@@ -102,7 +104,11 @@ def test_negotiation_leaves_what_we_take() -> None:
         transport: Any = video.sender.transport
         assert isinstance(transport.transport._connection, Connection)
         assert transport._tx_srtp is None
-        assert "rtx" not in answer.sdp
+        assert isinstance(video.sender._rtx_ssrc, int)
+        assert f"a=ssrc-group:FID {video.sender._ssrc} {video.sender._rtx_ssrc}" in answer.sdp
+        codec, repair = video._codecs[:2]
+        assert (codec.parameters["profile-level-id"], repair.mimeType) == ("42e01f", "video/rtx")
+        assert repair.parameters["apt"] == codec.payloadType
         assert "VP8" not in answer.sdp
         assert answer.sdp.count("a=sendonly") == 2
         assert answer.sdp.count("a=setup:active") == 2

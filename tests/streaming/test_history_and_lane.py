@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streaming.burst import Burst
 from streaming.history import Frame, History
-from streaming.lane import MAX_RESENDS, Lane, Negotiated
+from streaming.lane import MAX_RESENDS, ROUND_TRIP_NS, Lane, Negotiated
 
 SECOND = 1_000_000_000
 MID, ABS = "urn:ietf:params:rtp-hdrext:sdes:mid", "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
@@ -21,12 +21,13 @@ def add(history: History, number: int, *, size: int = 3, keyframe: bool = False)
     )  # fmt: skip
 
 
-def lane(kind: str = "video", first_seq: int = 65530, mid_id: int = 4, abs_id: int = 3) -> Lane:
-    return Lane(
-        Negotiated(kind, 0xABCD, 102, 90_000, "cname", "0", mid_id, abs_id, trailer=0),
-        first_seq=first_seq,
-        ticks_offset=2**32 - 5,
-    )
+def lane(kind: str = "video", mid_id: int = 4, abs_id: int = 3, repair: int = 0) -> Lane:
+    negotiated = Negotiated(kind, 0xABCD, 102, 90_000, "cname", "0", mid_id, abs_id, 0, 0xDCBA, repair)
+    return Lane(negotiated, first_seq=65530, ticks_offset=2**32 - 5)
+
+
+def resend(viewer: Lane, seq: int, history: History, now_ns: int = 0) -> bytes | None:
+    return viewer.resend(seq, history, now_ns, 99)
 
 
 class Collect:
@@ -112,7 +113,7 @@ def test_a_full_socket_costs_the_frames_to_the_next_keyframe() -> None:
     assert [packet.payload[0] for packet in packets] == [0, 0, 0, 1, 3, 3, 3]
     assert [(packet.sequence_number - 65530) % 65536 for packet in packets] == list(range(7))
     for packet, sent in zip(packets, out, strict=True):
-        assert viewer.resend(packet.sequence_number, history) == sent
+        assert resend(viewer, packet.sequence_number, history) == sent
 
 
 def test_catching_up_ends_at_the_present() -> None:
@@ -121,7 +122,7 @@ def test_catching_up_ends_at_the_present() -> None:
     viewer.catch_up(frames, Collect(out))
     viewer.send(add(history, 5, size=1), Collect(out))
     assert [parse(packet).timestamp - 12_000 + 5 for packet in out] == [-360, -270, -180, -90, 0, 3000]
-    assert [viewer.resend(parse(packet).sequence_number, history) for packet in out] == out
+    assert [resend(viewer, parse(packet).sequence_number, history) for packet in out] == out
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.booleans(), st.integers(0, 8)), min_size=1, max_size=50))
@@ -131,18 +132,35 @@ def test_resent_packets_are_the_same_to_the_last_bit(frames: list[tuple[int, boo
         viewer.send(add(history, number, size=size, keyframe=keyframe or number == 0), Collect(out, len(out) + room))
     assert len(out) == viewer.sent
     for packet in out:
-        assert viewer.resend(parse(packet).sequence_number, history) in (packet, None)
+        assert resend(viewer, parse(packet).sequence_number, history) in (packet, None)
     for packet in out[-20:]:
         seq = parse(packet).sequence_number
-        assert viewer.resend((seq + len(out) + 1) & 0xFFFF, history) != packet
+        assert resend(viewer, (seq + len(out) + 1) & 0xFFFF, history) != packet
 
 
-def test_a_packet_is_resent_three_times_at_most() -> None:
+def test_a_packet_is_resent_three_times_at_most_and_not_twice_within_a_round_trip() -> None:
     history, out, viewer = History(), list[bytes](), lane()
     viewer.send(add(history, 0, keyframe=True), Collect(out))
-    assert [viewer.resend(65531, history) for _ in range(MAX_RESENDS + 1)] == [out[1]] * MAX_RESENDS + [None]
-    assert viewer.resend(65529, history) is None
-    assert viewer.resend(65533, history) is None
+    times = [0, ROUND_TRIP_NS - 1, ROUND_TRIP_NS, 2 * ROUND_TRIP_NS, 3 * ROUND_TRIP_NS]
+    assert [resend(viewer, 65531, history, now_ns) for now_ns in times] == [out[1], None, out[1], out[1], None]
+    assert viewer.resent == MAX_RESENDS
+    assert resend(viewer, 65529, history) is None
+    assert resend(viewer, 65533, history) is None
+    viewer.round_trip_ns = 10
+    assert [resend(viewer, 65530, history, now_ns) for now_ns in (0, 9, 10)] == [out[0], None, out[0]]
+
+
+def test_rtx_carries_the_original_number_on_its_own_stream() -> None:
+    history, out, viewer = History(), list[bytes](), lane(repair=103)
+    viewer.send(add(history, 0, keyframe=True), Collect(out))
+    for repaired, lost in enumerate((2, 0)):
+        sent = resend(viewer, 65530 + lost, history)
+        assert sent is not None
+        packet, original = parse(sent), parse(out[lost])
+        assert (packet.ssrc, packet.payload_type, packet.sequence_number) == (0xDCBA, 103, 65530 + repaired)
+        assert packet.payload == (65530 + lost).to_bytes(2) + original.payload
+        assert (packet.timestamp, packet.marker) == (original.timestamp, original.marker)
+        assert packet.extensions.abs_send_time == 99
 
 
 def test_sound_does_not_wait_for_keyframes() -> None:

@@ -30,7 +30,7 @@ def test_feedback_in_one_compound_packet() -> None:
         )
     )
     reception, pli, fir, estimate, goodbye = rtcp.parse(data)
-    assert reception == rtcp.Reception(7, 0.25, 3)
+    assert reception == rtcp.Reception(7, 0.25, 3, 4, 5)
     assert (pli, fir) == (rtcp.KeyframeWanted(7), rtcp.KeyframeWanted(9))
     assert isinstance(estimate, rtcp.Estimate)
     assert abs(estimate.bits_per_second - 1_500_000) < 10
@@ -78,3 +78,18 @@ def test_rtp_and_ntp_times_run_alike(start_ns: int, later_ns: int) -> None:
 def test_ntp_epoch() -> None:
     assert clock.ntp(0, 0) == 2_208_988_800 << 32
     assert clock.abs_send_time(clock.ntp(clock.NS // 2, 0)) == (2_208_988_800 & 0x3F) << 18 | 1 << 17
+
+
+@pytest.mark.parametrize(
+    ("last_report", "delay", "round_trip_ns"),
+    [
+        (0x0001_0000, 0x8000, 500_000_000),
+        (0x0002_0000, 0, 0),
+        (0x0001_F000, 0x0800, 31_250_000),
+        (0, 0, None),  # no report was received yet
+        (0x0003_0000, 0, None),  # from the future
+        (0x0001_0000, 0x0002_0000, None),
+    ],
+)
+def test_the_round_trip_is_what_reports_say(last_report: int, delay: int, round_trip_ns: int | None) -> None:
+    assert clock.round_trip_ns(0xAAAA_0002_0000_BBBB, last_report, delay) == round_trip_ns
