@@ -13,7 +13,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pu
 # Beside which the fan-out is measured.
 BENCH_PACKAGES := $(TEST_PACKAGES) janus
 
-.PHONY: help run test lint unit bench bench-fanout bench-latency bench-join bench-kit lock vendor translations settings-page clean packages-run packages-test packages-bench
+.PHONY: help run test lint unit bench bench-fanout bench-latency bench-join bench-websocket bench-kit lock vendor translations settings-page clean packages-run packages-test packages-bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,9 @@ bench-latency: packages-test $(VENV)/.test ## glass to glass in Chromium
 
 bench-join: packages-test $(VENV)/.test ## press to picture, alone and in a crowd
 	$(PY) -m tests.bench.join
+
+bench-websocket: packages-test $(VENV)/.test ## cost of viewers on WebSockets
+	$(PY) -m tests.bench.websocket
 
 bench-kit: packages-test $(VENV)/.test ## CPU and memory of the whole kit
 	$(PY) -m tests.bench.kit
