@@ -25,8 +25,14 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
-from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpReceiveParameters, RTCRtpSendParameters
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecCapability,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+    RTCRtpSendParameters,
+)
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
+from aiortc.sdp import SessionDescription
 
 from streaming.ingest.stream import Incoming
 from streaming.lane import Negotiated
@@ -41,6 +47,8 @@ SEND_BUFFER_BYTES = 256 * 1024
 LARGEST_DATAGRAM = 1500
 _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+_ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+_PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 
 
 def preferences(kind: str) -> list[RTCRtpCodecCapability]:
@@ -87,11 +95,15 @@ class Connection:
     async def answer(self, offer: Offer, addresses: Sequence[str]) -> str:
         """Apply the offer, bind a socket on each address, and return the answer. Raises NEGOTIATION_ERRORS."""
         await self._pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        self._extend(offer)
         await self._gather(addresses)
         self._connection.data_received = self._guard(self._connection.data_received)
         self._dtls._handle_rtcp_data = self._handle_rtcp
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         return self._pc.localDescription.sdp
+
+    def _extend(self, offer: Offer) -> None:
+        """Agree to what aiortc does not know of."""
 
     async def _gather(self, addresses: Sequence[str]) -> None:
         """In place of aioice's own gathering, which takes every interface and never loopback."""
@@ -224,6 +236,16 @@ class Peer(Connection):
         # The instance's own `send` hides the method: aiortc's encoder and RTCP tasks never start.
         cast(Any, transceiver.sender).send = functools.partial(self._started, transceiver)
 
+    def _extend(self, offer: Offer) -> None:
+        offered = {
+            section.rtp.muxId: section.rtp.headerExtensions for section in SessionDescription.parse(offer.sdp).media
+        }
+        for transceiver in self._pc.getTransceivers():
+            known: list[RTCRtpHeaderExtensionParameters] = cast(Any, transceiver)._headerExtensions
+            known += [
+                each for each in offered[transceiver.mid or ""] if each.uri in (_ABS_CAPTURE_TIME, _PLAYOUT_DELAY)
+            ]
+
     async def _started(self, transceiver: RTCRtpTransceiver, parameters: RTCRtpSendParameters) -> None:
         """aiortc calls it, in place of RTCRtpSender.send, once DTLS is connected."""
         if any(track.mid == parameters.muxId for track in self._negotiated):
@@ -242,6 +264,8 @@ class Peer(Connection):
                 mid=parameters.muxId,
                 mid_id=ids.get(_MID, 0),
                 abs_send_time_id=ids.get(_ABS_SEND_TIME, 0),
+                capture_time_id=ids.get(_ABS_CAPTURE_TIME, 0),
+                playout_delay_id=ids.get(_PLAYOUT_DELAY, 0),
                 repair_ssrc=cast(Any, transceiver.sender)._rtx_ssrc,
                 repair_payload_type=int(repair[0].payloadType or 0) if repair else 0,
                 trailer=TRAILERS[self._dtls._ssl.get_selected_srtp_profile()],

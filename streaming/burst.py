@@ -16,8 +16,17 @@ from typing import NamedTuple, Protocol
 MOST_PACKETS = 16
 _EXTENSION_PROFILE = 0xBEDE  # RFC 8285 section 4.2, one-byte headers
 _LARGEST_ONE_BYTE_ID = 14
+# At least 0, at most 10 s, in steps of 10 ms, 12 bits each: a page may show a frame as soon as it is whole.
+_PLAYOUT_DELAY = (0 << 12 | 1000).to_bytes(3)
 _FIXED = Struct("!BBHIIHH")
 _OWN = Struct("!HII")  # at byte 2 of a packet: sequence number, timestamp, SSRC
+
+
+class Times(NamedTuple):
+    """Of a frame: `sent` as abs-send-time has it (24 bits), `captured` as NTP time (64 bits)."""
+
+    sent: int
+    captured: int
 
 
 class Layout(NamedTuple):
@@ -28,19 +37,25 @@ class Layout(NamedTuple):
     mid: str
     mid_id: int
     abs_send_time_id: int
+    capture_time_id: int
+    playout_delay_id: int
     trailer: int
 
-    def head(self, *, marker: bool, abs_send_time: int) -> bytes:
+    def head(self, times: Times, *, marker: bool) -> bytes:
         """A packet's header without sequence number, timestamp and SSRC (RFC 3550 section 5.1, RFC 8285 section 4.2).
 
         The extension bit is set always: an extension of no words is as valid as one of three.
         """
-        elements = b""
-        if 0 < self.abs_send_time_id <= _LARGEST_ONE_BYTE_ID:
-            elements += bytes([self.abs_send_time_id << 4 | 2]) + abs_send_time.to_bytes(3)
-        if 0 < self.mid_id <= _LARGEST_ONE_BYTE_ID:
-            mid = self.mid.encode()
-            elements += bytes([self.mid_id << 4 | len(mid) - 1]) + mid
+        elements = b"".join(
+            bytes([identifier << 4 | len(data) - 1]) + data
+            for identifier, data in (
+                (self.abs_send_time_id, times.sent.to_bytes(3)),
+                (self.mid_id, self.mid.encode()),
+                (self.capture_time_id, times.captured.to_bytes(8)),
+                (self.playout_delay_id, _PLAYOUT_DELAY),
+            )
+            if 0 < identifier <= _LARGEST_ONE_BYTE_ID
+        )
         elements += bytes(-len(elements) % 4)
         kind = self.payload_type | (0x80 if marker else 0)
         return _FIXED.pack(0x90, kind, 0, 0, 0, _EXTENSION_PROFILE, len(elements) // 4) + elements
@@ -84,17 +99,17 @@ class Path(Protocol):
         """Send one RTP packet; False when the socket is full."""
 
 
-def packet(layout: Layout, payload: bytes, *, marker: bool, abs_send_time: int, own: tuple[int, int, int]) -> bytes:
+def packet(layout: Layout, payload: bytes, times: Times, *, marker: bool, own: tuple[int, int, int]) -> bytes:
     """One RTP packet by itself; `own` is sequence number, timestamp and SSRC."""
-    head = bytearray(layout.head(marker=marker, abs_send_time=abs_send_time))
+    head = bytearray(layout.head(times, marker=marker))
     _OWN.pack_into(head, 2, *own)
     return bytes(head) + payload
 
 
-def bursts(payloads: Sequence[bytes], layout: Layout, *, marker: bool, abs_send_time: int) -> list[Burst]:
+def bursts(payloads: Sequence[bytes], layout: Layout, times: Times, *, marker: bool) -> list[Burst]:
     """A frame's packets, in order, in as few bursts as their lengths allow. `marker` marks the last one."""
-    head = layout.head(marker=False, abs_send_time=abs_send_time)
-    last = layout.head(marker=marker, abs_send_time=abs_send_time)
+    head = layout.head(times, marker=False)
+    last = layout.head(times, marker=marker)
     result: list[Burst] = []
     begin = 0
     for end in range(1, len(payloads) + 1):

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 
-from streaming.burst import Burst, Layout, bursts
+from streaming.burst import Burst, Layout, Times, bursts
 
 WINDOW_NS = 2_000_000_000
 BURSTS_KEPT = 15  # frames: half a second of picture, which viewers who join share too
@@ -21,14 +21,14 @@ class Frame:
     """One packet of the bus, cut into RTP payloads.
 
     `number` counts frames, `first` is the running number of the first payload, `ticks` the RTP time before a
-    viewer's offset, `abs_send_time` what all viewers' header extension says (so a resent datagram is the same to the
+    viewer's offset, `times` what all viewers' header extensions say (so a resent datagram is the same to the
     last bit: SRTP with GCM must never encrypt two different packets under one sequence number).
     """
 
     number: int
     first: int
     ticks: int
-    abs_send_time: int
+    times: Times
     at_ns: int
     keyframe: bool
     payloads: list[bytes]
@@ -39,7 +39,7 @@ class Frame:
         """The frame as datagrams, made once for all viewers whose packets look alike: those with the same `key`."""
         result = self.made.get(key)
         if result is None:
-            result = bursts(self.payloads, layout, marker=self.marker, abs_send_time=self.abs_send_time)
+            result = bursts(self.payloads, layout, self.times, marker=self.marker)
             self.made[key] = result
         return result
 
@@ -57,10 +57,10 @@ class History:
         return len(self._frames)
 
     def add(
-        self, payloads: list[bytes], *, ticks: int, abs_send_time: int, at_ns: int, keyframe: bool, marker: bool
+        self, payloads: list[bytes], *, ticks: int, times: Times, at_ns: int, keyframe: bool, marker: bool
     ) -> Frame:
         """Number a frame, keep it, and forget those older than the window before `at_ns`."""
-        frame = Frame(self._next_number, self._next_first, ticks, abs_send_time, at_ns, keyframe, payloads, marker)
+        frame = Frame(self._next_number, self._next_first, ticks, times, at_ns, keyframe, payloads, marker)
         self._next_number += 1
         self._next_first += len(payloads)
         self._frames.append(frame)

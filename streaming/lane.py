@@ -35,6 +35,8 @@ class Negotiated:
     mid_id: int
     abs_send_time_id: int
     trailer: int
+    capture_time_id: int = 0
+    playout_delay_id: int = 0
     repair_ssrc: int = 0
     repair_payload_type: int = 0
 
@@ -74,6 +76,8 @@ class Lane:
             negotiated.mid,
             negotiated.mid_id,
             negotiated.abs_send_time_id,
+            negotiated.capture_time_id,
+            negotiated.playout_delay_id,
             negotiated.trailer,
         )
         self._repair = self._layout._replace(payload_type=negotiated.repair_payload_type)
@@ -134,11 +138,12 @@ class Lane:
         marker = frame.marker and position == len(frame.payloads) - 1
         if not self.negotiated.repair_payload_type:
             own = (seq, ticks, self.negotiated.ssrc)
-            return packet(self._layout, payload, marker=marker, abs_send_time=frame.abs_send_time, own=own)
+            return packet(self._layout, payload, frame.times, marker=marker, own=own)
         own = ((self.first_seq + self._repaired) & 0xFFFF, ticks, self.negotiated.repair_ssrc)
         self._repaired += 1
         # The original sequence number comes before the payload (RFC 4588 section 4).
-        return packet(self._repair, seq.to_bytes(2) + payload, marker=marker, abs_send_time=abs_send_time, own=own)
+        times = frame.times._replace(sent=abs_send_time)
+        return packet(self._repair, seq.to_bytes(2) + payload, times, marker=marker, own=own)
 
     def _may_resend(self, number: int, now_ns: int) -> bool:
         times, last_ns = self._resends.pop(number, (0, 0))

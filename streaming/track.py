@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from appliance.messages import Packet
 from streaming import clock, rtp_h264
+from streaming.burst import Times
 from streaming.history import Frame, History
 from streaming.keyframes import KeyframeRequests
 from streaming.lane import Lane
@@ -52,7 +53,7 @@ class Track:
         frame = self.history.add(
             payloads,
             ticks=clock.ticks(packet.pts_ns, self.rate),
-            abs_send_time=clock.abs_send_time(clock.ntp(now_ns, self._wall_offset_ns)),
+            times=Times(clock.abs_send_time(self.ntp(now_ns)), self.ntp(packet.pts_ns)),
             at_ns=now_ns,
             keyframe=packet.keyframe or not video,
             marker=video,

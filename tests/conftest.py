@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser import chromium, new_context
+
+# No test fails because the machine was busy.
+settings.register_profile("preau", deadline=None)
+settings.load_profile("preau")
 
 STATED = pytest.StashKey[list[str]]()
 

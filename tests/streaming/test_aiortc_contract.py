@@ -22,7 +22,9 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib
 
-from streaming.aiortc_private import preferences, receivable
+from streaming import offer
+from streaming.aiortc_private import Peer, preferences, receivable
+from tests.streaming.watcher import Watcher
 
 
 def source(thing: Any) -> str:
@@ -163,5 +165,21 @@ def test_negotiation_tells_what_comes_in() -> None:
         assert len(types) == len(video._codecs) + len(audio._codecs)
         for pc in (offering, answering):
             await pc.close()
+
+    asyncio.run(scenario())
+
+
+def test_extensions_that_aiortc_does_not_know_are_agreed_to_under_the_offers_ids() -> None:
+    base = "http://www.webrtc.org/experiments/rtp-hdrext"
+    wanted = [f"a=extmap:9 {base}/abs-capture-time", f"a=extmap:10 {base}/playout-delay"]
+
+    async def scenario() -> None:
+        watcher = Watcher()
+        text = (await watcher.offer()).replace("a=mid:", "\r\n".join([*wanted, "a=mid:"]))
+        peer = Peer(("video", "audio"), on_ready=lambda _: None, on_rtcp=lambda _: None, on_gone=lambda: None)
+        answer = await peer.answer(offer.read(text, "127.0.0.1"), ["127.0.0.1"])
+        assert [answer.splitlines().count(line) for line in wanted] == [2, 2]
+        await peer.close()
+        await watcher.close()
 
     asyncio.run(scenario())

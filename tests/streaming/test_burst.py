@@ -12,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 
-from streaming.burst import MOST_PACKETS, Burst, Layout, bursts, packet
+from streaming.burst import MOST_PACKETS, Burst, Layout, Times, bursts, packet
 from streaming.srtp import TRAILERS, SrtpPath
 
-LAYOUT = Layout(payload_type=102, mid="0", mid_id=4, abs_send_time_id=3, trailer=16)
+LAYOUT = Layout(
+    payload_type=102, mid="0", mid_id=4, abs_send_time_id=3, capture_time_id=0, playout_delay_id=0, trailer=16
+)
+TIMES = Times(sent=7, captured=0x0102_0304_0506_0708)
 SSRC = 0xABCD
 PROFILES = [
     (Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 44, b"SRTP_AEAD_AES_256_GCM"),
@@ -29,7 +32,7 @@ def payloads_of(sizes: list[int]) -> list[bytes]:
 
 
 def make(sizes: list[int], layout: Layout = LAYOUT) -> list[Burst]:
-    return bursts(payloads_of(sizes), layout, marker=True, abs_send_time=7)
+    return bursts(payloads_of(sizes), layout, TIMES, marker=True)
 
 
 def written(burst: Burst, trailer: int, seq: int) -> list[bytes]:
@@ -51,7 +54,7 @@ def test_bursts_hold_the_packets_in_order_and_all_but_the_last_are_of_one_length
         out += packets
     assert out == [
         packet(
-            LAYOUT, payload, marker=number == len(sizes) - 1, abs_send_time=7,
+            LAYOUT, payload, TIMES, marker=number == len(sizes) - 1,
             own=((seq + number) & 0xFFFF, 90_000, SSRC),
         )
         for number, payload in enumerate(payloads_of(sizes))
@@ -70,6 +73,22 @@ def test_bursts_hold_the_packets_in_order_and_all_but_the_last_are_of_one_length
 )
 def test_a_frame_is_few_bursts(sizes: list[int], counts: list[int]) -> None:
     assert [burst.count for burst in make(sizes)] == counts
+
+
+@pytest.mark.parametrize(
+    ("ids", "elements"),
+    [
+        ((0, 0, 0, 0), ""),
+        ((4, 3, 0, 0), "3200000740300000"),
+        ((0, 0, 5, 6), "570102030405060708620003e8000000"),
+        ((4, 3, 15, 99), "3200000740300000"),
+    ],
+)
+def test_the_extensions_are_those_that_were_negotiated(ids: tuple[int, int, int, int], elements: str) -> None:
+    mid, sent, captured, delay = ids
+    layout = LAYOUT._replace(mid_id=mid, abs_send_time_id=sent, capture_time_id=captured, playout_delay_id=delay)
+    words = f"{len(elements) // 8:04x}"
+    assert layout.head(TIMES, marker=True).hex() == "90e6" + "00" * 10 + "bede" + words + elements
 
 
 class Ends:
@@ -115,7 +134,7 @@ def test_what_arrives_decrypts_to_what_was_sent(ends: Ends, profile: int, key_le
         assert path.send(burst, seq, 90_000, SSRC) == burst.count
         expected += written(burst, layout.trailer, seq)
         seq += burst.count
-    single = packet(layout, b"alone", marker=False, abs_send_time=7, own=(seq & 0xFFFF, 90_000, SSRC))
+    single = packet(layout, b"alone", TIMES, marker=False, own=(seq & 0xFFFF, 90_000, SSRC))
     assert path.send_packet(single)
     assert ends.received(session) == [*expected, single]
 

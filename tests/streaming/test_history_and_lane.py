@@ -6,7 +6,7 @@ from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.burst import Burst
+from streaming.burst import Burst, Times
 from streaming.history import Frame, History
 from streaming.lane import MAX_RESENDS, ROUND_TRIP_NS, Lane, Negotiated
 
@@ -17,12 +17,14 @@ MID, ABS = "urn:ietf:params:rtp-hdrext:sdes:mid", "http://www.webrtc.org/experim
 def add(history: History, number: int, *, size: int = 3, keyframe: bool = False) -> Frame:
     return history.add(
         [bytes([number % 256, part]) for part in range(size)],
-        ticks=3000 * number, abs_send_time=number, at_ns=number * SECOND // 30, keyframe=keyframe, marker=True,
+        ticks=3000 * number, times=Times(number, number), at_ns=number * SECOND // 30, keyframe=keyframe, marker=True,
     )  # fmt: skip
 
 
 def lane(kind: str = "video", mid_id: int = 4, abs_id: int = 3, repair: int = 0) -> Lane:
-    negotiated = Negotiated(kind, 0xABCD, 102, 90_000, "cname", "0", mid_id, abs_id, 0, 0xDCBA, repair)
+    negotiated = Negotiated(
+        kind, 0xABCD, 102, 90_000, "cname", "0", mid_id, abs_id, 0, repair_ssrc=0xDCBA, repair_payload_type=repair
+    )
     return Lane(negotiated, first_seq=65530, ticks_offset=2**32 - 5)
 
 
