@@ -62,6 +62,8 @@ class Fanout:
         self._dropped = OncePerSecond()
         self._missing = OncePerSecond()
         self._unreadable = OncePerSecond()
+        self._unconnected = OncePerSecond()
+        self._silent = OncePerSecond()
 
     def tracks_of(self, source: str) -> Mapping[str, Track]:
         """The tracks by kind that a viewer of `source` gets; none for a source that is not shown."""
@@ -179,13 +181,15 @@ class Fanout:
         """Reports, waiting keyframe wishes, late handshakes, counters, and the event for everybody."""
         for viewer in list(self.viewers.values()):
             if viewer.connected and viewer.silent(now_ns):
-                log.info("a viewer fell silent", viewer=viewer.name)
+                if count := self._silent.hit(now_ns / clock.NS):
+                    log.info("a viewer fell silent", viewer=viewer.name, count=count)
                 self.remove(viewer)
             elif viewer.connected:
                 viewer.report(now_ns)
                 self._count(viewer)
             elif now_ns - viewer.opened_ns > CONNECT_TIMEOUT_S * clock.NS:
-                log.info("a viewer never connected", viewer=viewer.name)
+                if count := self._unconnected.hit(now_ns / clock.NS):
+                    log.info("a viewer never connected", viewer=viewer.name, count=count)
                 self.remove(viewer)
         self._end_lingering(now_ns)
         for track in self._by_name.values():
