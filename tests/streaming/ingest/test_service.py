@@ -210,3 +210,38 @@ def test_keyframe_wishes_go_to_the_publisher_once_a_second(running: Running, vid
         await caster.close()
 
     asyncio.run(scenario())
+
+
+def test_lost_packets_are_asked_for_and_resent(running: Running, video: list[Packet]) -> None:
+    """Every twentieth datagram of media is dropped on the way in."""
+    subscriber = listen(running, b"media/screen/")
+
+    async def scenario() -> None:
+        caster = Caster({"video": video})
+        await caster.publish(running.client)
+        assert running.server is not None
+        publisher = running.server.sources.publishers["screen"]
+        counted = 0
+
+        async def tear() -> None:
+            for protocol in publisher.peer._connection._protocols:
+                receive = protocol.datagram_received
+
+                def lossy(data: bytes, address: Any, receive: Callable[[bytes, Any], None] = receive) -> None:
+                    nonlocal counted
+                    counted += data[0] >= 128
+                    if data[0] < 128 or counted % 20:
+                        receive(data, address)
+
+                protocol.datagram_received = lossy
+
+        await asyncio.to_thread(inside, running, tear())
+        pictures = await asyncio.to_thread(take, subscriber, lambda message: isinstance(message, Packet), 90)
+        numbers = {units(packet): number for number, packet in enumerate(video)}
+        order = [numbers[units(packet)] for packet in pictures]
+        steps = [(after - before) % len(video) for before, after in zip(order, order[1:], strict=False)]
+        assert steps.count(1) > 0.9 * len(steps)
+        await caster.close()
+
+    asyncio.run(scenario())
+    subscriber.close()

@@ -3,7 +3,7 @@
 // The capture belongs to the person who chose it; only the connection is replaced when it fails.
 
 import { backoff, sleep } from "./watch.js";
-import { h264First } from "./whep.js";
+import { h264First, iceServers } from "./whep.js";
 
 const LARGEST = { width: { max: 1920 }, height: { max: 1080 }, frameRate: { max: 30 } };
 
@@ -21,6 +21,7 @@ export class ScreenPublisher extends EventTarget {
   #stream = null;
   #connection = null;
   #resource = null;
+  #published = false;
   #wake = () => {};
 
   constructor(endpoint = "/whip/screen") {
@@ -84,11 +85,11 @@ export class ScreenPublisher extends EventTarget {
     return status === 409 && this.#published && attempt < 10;
   }
 
-  #published = false;
-
   /** One connection, from offer to end. */
   async #publish(stream) {
-    const connection = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+    const servers = await this.#servers();
+    if (this.#stream !== stream) return;
+    const connection = new RTCPeerConnection({ iceServers: servers, bundlePolicy: "max-bundle" });
     this.#connection = connection;
     const over = new Promise((resolve) => {
       this.#wake = resolve;
@@ -117,6 +118,13 @@ export class ScreenPublisher extends EventTarget {
     this.#resource = new URL(response.headers.get("Location"), response.url);
     await connection.setRemoteDescription({ type: "answer", sdp: await response.text() });
     await over;
+  }
+
+  /** The kit's STUN and TURN servers, where it has any (RFC 9725 section 4.6). */
+  async #servers() {
+    if (!("relays" in document.body.dataset)) return [];
+    const response = await fetch(this.#endpoint, { method: "OPTIONS", cache: "no-store" });
+    return iceServers(response.headers.get("Link"));
   }
 
   #hangUp() {
