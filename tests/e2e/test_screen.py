@@ -226,6 +226,28 @@ def test_the_screen_is_recorded_and_replayed_beside_the_camera(
     replay.close()
 
 
+def test_a_recorder_that_dies_goes_on_with_the_screen(kit: Kit, teacher: BrowserContext, tmp_path: Path) -> None:
+    page = teacher_page(teacher, kit)
+    start_lesson(page)
+    lesson = kit.api("GET", "lessons")["lessons"][0]["id"]
+    page.click("#share")
+    wait_until(lambda: recorded_s(kit, lesson) > 3, 30, "three seconds of the screen")
+    kit.kill_service("lessons")
+    before = wait_until(lambda: recorded_s(kit, lesson), 10, "the recording to be known again")
+    assert before > 3
+    wait_until(lambda: recorded_s(kit, lesson) > before + 3, 30, "the screen to be recorded again")
+    stop_lesson(page)
+    shown = kit.api("GET", f"lessons/{lesson}")
+    spans = json.loads(kit.request("GET", shown["screen"]["spans"])[1])["spans"]
+    assert len(spans) == 2
+    assert spans[1]["start_s"] - (spans[0]["start_s"] + spans[0]["duration_s"]) < 6
+    assert shown["gaps"] == 0
+    for name in ("screen", "lesson"):
+        file = tmp_path / f"{name}.mp4"
+        file.write_bytes(kit.request("GET", f"/lessons/{lesson}/{name}.mp4")[1])
+        assert probe(file).complaints == ""
+
+
 def recorded_s(kit: Kit, lesson: str) -> float:
     """How much of the screen is durable."""
     screen = kit.api("GET", f"lessons/{lesson}")["screen"]
