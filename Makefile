@@ -18,7 +18,8 @@ BENCH_PACKAGES := $(TEST_PACKAGES) janus
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# $(call install,PACKAGES): installs those that are missing, through sudo when not root.
+# $(call install,PACKAGES): installs those that are missing, through sudo when not root. Servers that tests start by
+# themselves are not left running.
 define install
 	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ "$(firstword $(1))" = python3-venv ] && $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
@@ -28,7 +29,8 @@ define install
 	    echo "These Debian packages are missing, and neither root nor sudo is at hand:" $$missing >&2; exit 1; fi; \
 	  echo "Installing Debian packages$${as:+ (with sudo)}:" $$missing; \
 	  $$as apt-get update -qq && \
-	  $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	  $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
+	  for p in coturn janus; do case " $$missing " in *" $$p "*) $$as systemctl disable -q --now $$p 2>/dev/null || true;; esac; done; fi
 endef
 
 packages-run:
