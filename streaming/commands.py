@@ -53,6 +53,7 @@ class Commands:
         self._metrics = metrics
         self._local_addresses = local_addresses
         self._restarts = OncePerSecond()
+        self._refusals = OncePerSecond()
 
     async def handle(self, command: Command) -> Reply:
         """Carry out one command. Raises CommandRefused."""
@@ -118,7 +119,8 @@ class Commands:
         except NEGOTIATION_ERRORS as error:
             self._remove(session)
             self._metrics.refused.inc()
-            log.info("offer refused", error=type(error).__name__, detail=str(error))
+            if count := self._refusals.hit(time.monotonic()):
+                log.info("offer refused", error=type(error).__name__, detail=str(error), count=count)
             raise CommandRefused("invalid", f"the offer cannot be answered ({type(error).__name__})") from None
         return Watching(session.session, session.etag, answer)
 

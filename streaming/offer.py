@@ -26,7 +26,7 @@ MOST_CANDIDATES = 32
 SHORTEST_PASSWORD = 22  # RFC 8839 section 5.4
 _FINGERPRINTS = frozenset({"sha-256", "sha-384", "sha-512"})
 _PROFILES = frozenset({H264Profile.PROFILE_CONSTRAINED_BASELINE, H264Profile.PROFILE_BASELINE})
-_CANDIDATE = re.compile(r"^(?:a=)?candidate:(\S+) (\d+) (\S+) (\d+) (\S+) (\d+) typ (\S+)(.*)$")
+_CANDIDATE = re.compile(r"^(?:a=)?candidate:(\S+) ([0-9]{1,5}) (\S+) ([0-9]{1,10}) (\S+) ([0-9]{1,5}) typ (\S+)(.*)$")
 _ICE_WORD = re.compile(r"^[A-Za-z0-9+/=_-]{4,256}$")
 # What aiortc's parser raises on text that is not SDP: it asserts, indexes and unpacks what it reads.
 PARSE_ERRORS = (AssertionError, AttributeError, LookupError, TypeError, ValueError, StopIteration)
@@ -81,7 +81,8 @@ def read(text: str, peer: str, *, publishes: bool = False) -> Offer:
         _check_section(section, publishes=publishes)
     mids = [section.rtp.muxId for section in media]
     bundled = [str(mid) for group in description.group if group.semantic == "BUNDLE" for mid in group.items]
-    if len(set(mids)) != len(mids) or (len(mids) > 1 and bundled != mids):
+    if len(set(mids)) != len(mids) or (bundled != mids and (bundled or len(mids) > 1)):
+        # A bundle that names a section which is not there would leave aiortc's transceivers without a transport.
         raise OfferError("the offer must bundle its sections (a=group:BUNDLE), each with its own a=mid")
     if sum(len(section.ice_candidates) for section in media) > MOST_CANDIDATES:
         raise OfferError(f"the offer holds more than {MOST_CANDIDATES} candidates")

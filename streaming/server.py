@@ -16,6 +16,7 @@ import structlog
 import zmq.asyncio
 
 from appliance import bus
+from appliance.logs import OncePerSecond
 from appliance.messages import (
     CAMERA_720P,
     MICROPHONE_OPUS,
@@ -54,6 +55,7 @@ class Server:
         self.sources = Sources(metrics, service.publisher.send, self.fanout.end)
         self.commands = Commands(service.settings, self.fanout, self.sources, metrics, local_addresses)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failures = OncePerSecond()
 
     async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Bind, call `ready`, and run."""
@@ -116,7 +118,8 @@ class Server:
         except bus.CommandRefused as error:
             return bus.refusal(error)
         except Exception as error:  # the root of one command's task: the caller is told, the service lives on
-            log.exception("command failed")
+            if count := self._failures.hit():
+                log.exception("command failed", count=count)
             return bus.refusal(error)
 
     def _ask_keyframe(self, track: str) -> None:

@@ -16,9 +16,9 @@ from appliance.messages import LessonState
 from appliance.secrets import Secrets
 from appliance.settings import Settings
 from ui import api, health, i18n, media, pages, problems, push, stream, whep, whip
-from ui.auth import Guard, Tokens
+from ui.auth import Guard, Openings, Tokens
 from ui.broadcast import Broadcast
-from ui.context import CODE_LIMIT, KEY, PIN_LIMIT, Context, Counters, project_version
+from ui.context import ADDRESS_OPENINGS, CODE_LIMIT, KEY, PIN_LIMIT, VIEWER_OPENINGS, Context, Counters, project_version
 from ui.ports import Lessons, Streaming
 from ui.state import KitState
 
@@ -60,6 +60,7 @@ def create_app(
         Tokens(secrets),
         Guard(secrets.teacher_pin, PIN_LIMIT),
         Guard(secrets.room_code, CODE_LIMIT),
+        Openings(VIEWER_OPENINGS, ADDRESS_OPENINGS),
         counters,
         broadcast,
         project_version(),

@@ -144,3 +144,20 @@ class Guard:
             if not right:
                 self._strategy.hit(self._limit, address)
         return right
+
+
+class Openings:
+    """Bounds how many media sessions one viewer, and one address (a classroom may share it), opens in a while."""
+
+    def __init__(self, viewer_limit: str, address_limit: str) -> None:
+        self._viewer: RateLimitItem = parse(viewer_limit)
+        self._address: RateLimitItem = parse(address_limit)
+        self._strategy = MovingWindowRateLimiter(MemoryStorage())
+
+    def take(self, viewer: str, address: str) -> None:
+        """Count one. Raises Problem 429 when it is one too many."""
+        # The viewer's own limit first: whose posts are refused by it uses up nothing of the others behind the address.
+        for limit, key in ((self._viewer, f"viewer {viewer}"), (self._address, f"address {address}")):
+            if not self._strategy.hit(limit, key):
+                wait = max(1, int(self._strategy.get_window_stats(limit, key).reset_time - time.time()) + 1)
+                raise Problem(429, f"too many sessions opened, wait {wait} s", {"Retry-After": str(wait)})

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from appliance.secrets import Secrets
 from appliance.settings import Settings
-from ui.auth import Guard, Identity, Role, Tokens, require
+from ui.auth import Guard, Identity, Openings, Role, Tokens, require
 from ui.broadcast import Broadcast
 from ui.ports import Lessons, Streaming
 from ui.state import KitState
@@ -19,6 +19,9 @@ from ui.state import KitState
 KEY = "preau"
 PIN_LIMIT = "5/minute"
 CODE_LIMIT = "20/minute"
+# Sessions that never connect stay for 15 s: one address, a whole school's perhaps, cannot fill the kit with them.
+VIEWER_OPENINGS = "60/10 seconds"
+ADDRESS_OPENINGS = "300/10 seconds"
 
 
 class Counters:
@@ -42,6 +45,7 @@ class Context:
     tokens: Tokens
     pin_guard: Guard
     code_guard: Guard
+    openings: Openings
     counters: Counters
     broadcast: Broadcast
     version: str

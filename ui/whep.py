@@ -110,6 +110,7 @@ def watch() -> Response:
     offer = read_text(SDP, "Accept-Post")
     if identity.role == "pupil" and context.state.live is None:
         raise Problem(409, "no lesson is live", {"Retry-After": str(RETRY_AFTER_S)})
+    context.openings.take(identity.viewer, request.remote_addr or "")
     watching = context.streaming.watch(
         viewer=identity.viewer,
         name=identity.name,

@@ -65,6 +65,8 @@ BAD = {
     "data channel": lambda text: text + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n",
     "two pictures": replaced("m=audio", "m=video"),
     "bad candidate": lambda text: text + "a=candidate:1 1 udp\r\n",
+    "bundle with an absent section": lambda text: text[: text.index("m=audio")],
+    "endless port": lambda text: text + f"a=candidate:1 1 udp 1 10.0.0.1 {'9' * 5000} typ host\r\n",
     "many candidates": lambda text: text + "a=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\n" * 100,
     "bad connection line": lambda text: text + "c=IN IP7 x\r\n",
     "bad version": replaced("v=0", "v=zero"),

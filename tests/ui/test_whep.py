@@ -123,3 +123,11 @@ def test_a_session_is_its_viewers_own(kit: Kit) -> None:
     assert client.delete(where).status_code == 401
     assert client.delete(where, headers=teacher).status_code == 200
     assert client.delete(where, headers=teacher).status_code == 404
+
+
+def test_a_flood_of_posts_is_refused_and_hurts_no_other_behind_the_address(kit: Kit) -> None:
+    client, flooder, other = kit.client("10.1.2.3"), kit.teacher(), kit.teacher()
+    posts = [client.post("/whep", data=OFFER, content_type=SDP, headers=flooder) for _ in range(100)]
+    assert [post.status_code for post in posts] == [201] * 60 + [429] * 40
+    assert 1 <= int(posts[-1].headers["Retry-After"]) <= 11
+    assert client.post("/whep", data=OFFER, content_type=SDP, headers=other).status_code == 201
