@@ -59,6 +59,7 @@ def track_name(source: str, rung: str) -> str:
 
 
 CAMERA_720P = track_name("camera", "720p")
+CAMERA_360P = track_name("camera", "360p")
 MICROPHONE_OPUS = track_name("microphone", "opus")
 MICROPHONE_AAC = track_name("microphone", "aac")
 SCREEN_MAIN = track_name("screen", "main")
@@ -123,12 +124,34 @@ Event = Health | CaptureState | LessonState | ViewersState | SourceState
 # --- commands ----------------------------------------------------------------------------------------
 
 
+RUNG_WISH_S = 3.0
+STILL_AGE_S = 2.0
+
+QualityChoice = Literal["automatic", "sharp", "saving", "sound"]
+"""What a viewer can set by hand: let the ladder decide, always the top rung, never the top rung, no picture."""
+
+Showing = Literal["high", "low", "still", "none"]
+"""What a viewer gets for a picture: the top rung, the saving rung, stills that the page fetches, nothing."""
+
+
 class RequestKeyframe(msgspec.Struct, frozen=True, tag="request_keyframe"):
     """To the service that publishes the track; coalesced there (at most one forced keyframe a second) unless `urgent`:
     a recording begins. streaming forwards it to the publisher as PLI."""
 
     track: str
     urgent: bool = False
+
+
+class WantRung(msgspec.Struct, frozen=True, tag="want_rung"):
+    """To capture: somebody watches `track`, encode it. The wish holds for RUNG_WISH_S seconds and is to be repeated
+    before, so that a reader that died leaves nothing running. Rungs that are always encoded take it, too."""
+
+    track: str
+
+
+class GetStill(msgspec.Struct, frozen=True, tag="get_still"):
+    """To capture: the picture of now as JPEG; at most STILL_AGE_S seconds old. Refused with `unavailable` before the
+    first picture."""
 
 
 class GetHistory(msgspec.Struct, frozen=True, tag="get_history"):
@@ -175,6 +198,7 @@ class Watch(msgspec.Struct, frozen=True, tag="watch"):
     offer: str
     peer: str
     source: str = "camera"
+    quality: QualityChoice = "automatic"
 
 
 class Publish(msgspec.Struct, frozen=True, tag="publish"):
@@ -197,6 +221,14 @@ class PatchSession(msgspec.Struct, frozen=True, tag="patch_session"):
     peer: str
 
 
+class ChooseQuality(msgspec.Struct, frozen=True, tag="choose_quality"):
+    """To streaming: what the viewer wants of a session that `viewer` opened; None only asks what is."""
+
+    session: str
+    viewer: str
+    quality: QualityChoice | None = None
+
+
 class CloseSession(msgspec.Struct, frozen=True, tag="close_session"):
     """To streaming; a session that is unknown or another viewer's is `not_found`."""
 
@@ -210,6 +242,8 @@ class CloseViewers(msgspec.Struct, frozen=True, tag="close_viewers"):
 
 Command = (
     RequestKeyframe
+    | WantRung
+    | GetStill
     | GetHistory
     | StartLesson
     | StopLesson
@@ -219,6 +253,7 @@ Command = (
     | Watch
     | Publish
     | PatchSession
+    | ChooseQuality
     | CloseSession
     | CloseViewers
 )
@@ -273,4 +308,18 @@ class Watching(msgspec.Struct, frozen=True, tag="watching"):
     answer: str
 
 
-Reply = Done | Refused | History | Lesson | LessonList | Watching
+class Still(msgspec.Struct, frozen=True, tag="still"):
+    """A JPEG of the camera's picture captured at `pts_ns`."""
+
+    pts_ns: int
+    data: bytes
+
+
+class Quality(msgspec.Struct, frozen=True, tag="quality"):
+    """What a session's viewer chose, and what it gets now."""
+
+    quality: QualityChoice
+    showing: Showing
+
+
+Reply = Done | Refused | History | Lesson | LessonList | Watching | Still | Quality

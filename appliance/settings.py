@@ -61,6 +61,9 @@ class Settings(BaseModel):
         None, description="auto, demo, file:PATH, none or a PortAudio device; the film's own sound for a film."
     )
     video_bitrate: int = Field(1_500_000, ge=100_000, le=20_000_000, description="720p, bits per second.")
+    video_bitrate_saving: int = Field(
+        400_000, ge=50_000, le=20_000_000, description="360p for weak lines, bits per second."
+    )
     ice_interfaces: Annotated[list[str], BeforeValidator(_comma_separated)] = Field(
         default_factory=list, description="Network interfaces for media and discovery (lo allowed); empty means all."
     )

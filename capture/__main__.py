@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from appliance.bus import CommandRefused, CommandServer
-from appliance.messages import CAMERA_720P, Command, Done, GetHistory, History, Reply, RequestKeyframe
+from appliance.messages import Command, Done, GetHistory, GetStill, History, Reply, RequestKeyframe, WantRung
 from appliance.service import EXIT_CONFIGURATION, Service, begin
 from appliance.settings import load
 from capture import sources
 from capture.film import FilmError
 from capture.pipeline import Pipeline
+from capture.rungs import ladder
 
 STATE_INTERVAL_S = 0.2
 
@@ -22,9 +24,11 @@ def main() -> None:
         return
     service = begin("capture")
     check()
-    pipeline = Pipeline(service.publisher, service.registry, service.settings.video_bitrate)
-    camera, microphone = sources.build(service.settings, pipeline.on_frame, pipeline.on_sound)
-    commands = CommandServer(service.settings.bus, "capture", lambda command: answer(pipeline, command))
+    settings = service.settings
+    rungs = ladder(settings.video_bitrate, settings.video_bitrate_saving)
+    pipeline = Pipeline(service.publisher, service.registry, rungs)
+    camera, microphone = sources.build(settings, pipeline.on_frame, pipeline.on_sound)
+    commands = CommandServer(settings.bus, "capture", lambda command: answer(pipeline, command))
     service.start()
     service.spawn("video encoder", pipeline.encode_video, service.stopping)
     service.spawn("audio encoder", pipeline.encode_audio, service.stopping)
@@ -46,10 +50,18 @@ def check() -> None:
 def answer(pipeline: Pipeline, command: Command) -> Reply:
     """Carry out one command."""
     match command:
-        case RequestKeyframe(track=track, urgent=urgent) if track == CAMERA_720P:
-            pipeline.keyframes.request(urgent=urgent)
+        case RequestKeyframe(track=track, urgent=urgent) if track in pipeline.video:
+            pipeline.video[track].keyframes.request(urgent=urgent)
             return Done()
-        case RequestKeyframe(track=track):
+        case WantRung(track=track) if track in pipeline.video:
+            pipeline.wishes.want(track, time.monotonic_ns())
+            return Done()
+        case GetStill():
+            still = pipeline.stills.take()
+            if still is None:
+                raise CommandRefused("unavailable", "there is no picture yet")
+            return still
+        case RequestKeyframe(track=track) | WantRung(track=track):
             raise CommandRefused("not_found", f"there is no track {track}")
         case GetHistory(tracks=tracks, since_ns=since_ns):
             return History(pipeline.history.since(tracks, since_ns))

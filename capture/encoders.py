@@ -12,13 +12,16 @@ from typing import Any
 import av
 import numpy as np
 from av.video.frame import PictureType
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from appliance.messages import AudioFormat, Packet, VideoFormat
-from capture.frames import FRAME_NS, FRAME_RATE, HEIGHT, SAMPLE_RATE, WIDTH, RawFrame, Samples
+from capture.frames import FRAME_NS, FRAME_RATE, SAMPLE_RATE, RawFrame, Samples
+from capture.rungs import Rung
 
 VIDEO_TICKS = 90_000
 OPUS_SAMPLES = 480  # 10 ms: a browser buffers two packets and delays the picture to match its sound
 AAC_SAMPLES = 1024
+OPUS_EXPECTED_LOSS_PERCENT = 10
 OPUS_BITRATE, AAC_BITRATE = 32_000, 64_000  # bits per second, mono
 
 
@@ -27,48 +30,62 @@ def new_epoch() -> int:
     return secrets.randbits(62)
 
 
-class VideoEncoder:
-    """Constrained baseline H.264 without delay: one picture in, one Annex B access unit out, IDRs with SPS and PPS."""
+def video_frame(frame: RawFrame) -> av.VideoFrame:
+    """The picture as the encoders and the scaler take it; made once for all of them."""
+    return av.VideoFrame.from_ndarray(frame.picture, format="yuv420p")
 
-    def __init__(self, epoch: int, bitrate: int) -> None:
+
+class VideoEncoder:
+    """Constrained baseline H.264 without delay: one picture in, one Annex B access unit out, IDRs with SPS and PPS.
+
+    A picture of another size than the rung's is scaled.
+    """
+
+    def __init__(self, epoch: int, rung: Rung) -> None:
         self._epoch = epoch
         self._seq = 0
-        self._format = VideoFormat(WIDTH, HEIGHT)
+        self._rung = rung
+        self._format = VideoFormat(rung.width, rung.height)
+        self._scaler = VideoReformatter()
         context = av.CodecContext.create("libx264", "w")
         assert isinstance(context, av.VideoCodecContext)
-        context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        context.width, context.height, context.pix_fmt = rung.width, rung.height, "yuv420p"
         context.time_base = Fraction(1, VIDEO_TICKS)
         context.framerate = Fraction(FRAME_RATE)
-        context.bit_rate = bitrate
+        context.bit_rate = rung.bitrate
         context.thread_count = 1
         context.options = {
-            "preset": "superfast",
+            "preset": rung.preset,
             "tune": "zerolatency",
             "profile": "baseline",
-            "level": "3.1",
+            "level": rung.level,
             "forced-idr": "1",
             # Half a second of buffer bounds what one keyframe may cost a weak line.
             "x264-params": f"keyint=infinite:scenecut=0:repeat-headers=1:sliced-threads=0:"
-            f"vbv-maxrate={bitrate // 1000}:vbv-bufsize={bitrate // 2000}",
+            f"vbv-maxrate={rung.bitrate // 1000}:vbv-bufsize={rung.bitrate // 2000}",
         }
         self._context = context
 
-    def encode(self, frame: RawFrame, keyframe: bool) -> list[Packet]:
+    def encode(self, picture: av.VideoFrame, pts_ns: int, keyframe: bool) -> list[Packet]:
         """Encode one picture; as an IDR when `keyframe`."""
-        picture = av.VideoFrame.from_ndarray(frame.picture, format="yuv420p")
-        picture.pts = frame.pts_ns * VIDEO_TICKS // 1_000_000_000
+        if picture.width != self._rung.width or picture.height != self._rung.height:
+            # One thread: on a small machine waking others costs more than they save at this size.
+            picture = self._scaler.reformat(
+                picture, self._rung.width, self._rung.height, interpolation=Interpolation.FAST_BILINEAR, threads=1
+            )
+        picture.pts = pts_ns * VIDEO_TICKS // 1_000_000_000
         picture.time_base = Fraction(1, VIDEO_TICKS)
         picture.pict_type = PictureType.I if keyframe else PictureType.NONE
-        return [self._pack(frame, encoded) for encoded in self._context.encode(picture)]
+        return [self._pack(pts_ns, encoded) for encoded in self._context.encode(picture)]
 
-    def _pack(self, frame: RawFrame, encoded: av.Packet[Any]) -> Packet:
+    def _pack(self, pts_ns: int, encoded: av.Packet[Any]) -> Packet:
         packet = Packet(
             source="camera",
-            rung="720p",
+            rung=self._rung.name,
             codec="h264",
             epoch=self._epoch,
             seq=self._seq,
-            pts_ns=frame.pts_ns,
+            pts_ns=pts_ns,
             duration_ns=FRAME_NS,
             keyframe=bool(encoded.is_keyframe),
             format=self._format,
@@ -96,7 +113,14 @@ class AudioEncoder:
         context.bit_rate = OPUS_BITRATE if self._opus else AAC_BITRATE
         context.time_base = Fraction(1, SAMPLE_RATE)
         if self._opus:
-            context.options = {"application": "audio", "frame_duration": "10", "vbr": "constrained"}
+            # Speech holds a coarse copy of the packet before (RFC 6716 section 2.1.7), for a receiver that lost it.
+            context.options = {
+                "application": "audio",
+                "frame_duration": "10",
+                "vbr": "constrained",
+                "fec": "1",
+                "packet_loss": str(OPUS_EXPECTED_LOSS_PERCENT),
+            }
         context.open()
         self._context = context
         self._format = AudioFormat(SAMPLE_RATE, 1, b"" if self._opus else bytes(context.extradata or b""))

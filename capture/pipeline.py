@@ -11,6 +11,7 @@ import time
 from collections import deque
 from queue import Empty, Full, Queue
 
+import av
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -18,11 +19,13 @@ from appliance.bus import Publisher
 from appliance.messages import CaptureState, Packet
 from capture.camera import later_than
 from capture.demo import slate
-from capture.encoders import AudioEncoder, VideoEncoder, new_epoch
+from capture.encoders import AudioEncoder, VideoEncoder, new_epoch, video_frame
 from capture.frames import FRAME_NS, OneSlotBox, RawFrame, RawSound
 from capture.history import History
 from capture.keyframes import KeyframePolicy
+from capture.rungs import Rung, Wishes
 from capture.soundline import SoundLine, level_dbfs
+from capture.still import Stills
 
 CAMERA_LOST_S = 1.0  # no picture for so long: the slate stands in
 SOUND_LATE_S = 0.3  # no sound for so long: silence stands in
@@ -39,19 +42,35 @@ class Counters:
         self.packets = Counter("preau_capture_packets", "Encoded packets.", ["track"], registry=registry)
         self.bytes = Counter("preau_capture_bytes", "Encoded bytes.", ["track"], registry=registry)
         self.forced = Gauge("preau_capture_keyframes_forced", "Keyframes made on request.", registry=registry)
-        self.encode = Counter("preau_capture_encode_seconds", "Time spent encoding pictures.", registry=registry)
+        self.encode = Counter("preau_capture_encode_seconds", "Time spent encoding.", ["track"], registry=registry)
         self.stretched = Gauge("preau_capture_drift_samples", "Samples added for the card's drift.", registry=registry)
         self.filled = Gauge("preau_capture_silence_samples", "Samples of silence put in holes.", registry=registry)
         self.sound_drops = Counter("preau_capture_sound_drops", "Blocks dropped before encoding.", registry=registry)
         self.sound_queue = Gauge("preau_capture_sound_queue", "Blocks waiting to be encoded.", registry=registry)
 
 
+class VideoRung:
+    """One rung's encoder and keyframes; the encoder is made when it is first needed."""
+
+    def __init__(self, rung: Rung, epoch: int) -> None:
+        self.rung = rung
+        self.keyframes = KeyframePolicy(rung.keyframe_ns)
+        self._epoch = epoch
+        self._encoder: VideoEncoder | None = None
+
+    def encode(self, picture: av.VideoFrame, pts_ns: int) -> list[Packet]:
+        if self._encoder is None:
+            self._encoder = VideoEncoder(self._epoch, self.rung)
+        return self._encoder.encode(picture, pts_ns, self.keyframes.decide(pts_ns))
+
+
 class Pipeline:
     """The shared middle of the service; see the module's text for which thread calls what."""
 
-    def __init__(self, publisher: Publisher, registry: CollectorRegistry, bitrate: int) -> None:
+    def __init__(self, publisher: Publisher, registry: CollectorRegistry, rungs: list[Rung]) -> None:
         self.history = History()
-        self.keyframes = KeyframePolicy()
+        self.wishes = Wishes()
+        self.stills = Stills()
         self.camera_ok = False
         self.microphone_ok = False
         self._publisher = publisher
@@ -60,7 +79,7 @@ class Pipeline:
         self._sound: Queue[RawSound] = Queue(maxsize=100)
         self._levels: deque[float] = deque([-90.0], maxlen=LEVEL_BLOCKS)
         epoch = new_epoch()
-        self._video = VideoEncoder(epoch, bitrate)
+        self.video = {rung.track: VideoRung(rung, epoch) for rung in rungs}
         self._audio = [AudioEncoder("opus", epoch), AudioEncoder("aac", epoch)]
 
     def on_frame(self, frame: RawFrame) -> None:
@@ -85,12 +104,20 @@ class Pipeline:
             if frame.pts_ns <= last_ns:  # a late picture behind the slate's: time does not run backwards
                 continue
             last_ns = frame.pts_ns
-            began = time.perf_counter()
-            packets = self._video.encode(frame, self.keyframes.decide(frame.pts_ns))
-            self._count.encode.inc(time.perf_counter() - began)
-            self._send(packets)
+            self._encode_rungs(frame)
             self._count.skipped.set(self._box.skipped)
-            self._count.forced.set(self.keyframes.forced)
+            self._count.forced.set(sum(video.keyframes.forced for video in self.video.values()))
+
+    def _encode_rungs(self, frame: RawFrame) -> None:
+        """Encode the picture as every rung that is wanted, the best first: streaming relies on that order."""
+        picture = video_frame(frame)
+        self.stills.see(picture, frame.pts_ns)
+        for track, video in self.video.items():
+            if video.rung.always or self.wishes.wanted(track, time.monotonic_ns()):
+                began = time.perf_counter()
+                packets = video.encode(picture, frame.pts_ns)
+                self._count.encode.labels(track).inc(time.perf_counter() - began)
+                self._send(packets, keep=video.rung.always)
 
     def encode_audio(self, stopping: threading.Event) -> None:
         """Make one line of samples and encode it twice; when no sound comes, silence keeps the line whole."""
@@ -116,9 +143,10 @@ class Pipeline:
         level = 10 * float(np.log10(sum(powers) / len(powers)))
         return CaptureState(camera, microphone, self.camera_ok, self.microphone_ok, level)
 
-    def _send(self, packets: list[Packet]) -> None:
+    def _send(self, packets: list[Packet], *, keep: bool = True) -> None:
         for packet in packets:
-            self.history.add(packet)
+            if keep:
+                self.history.add(packet)
             self._publisher.send(packet)
             self._count.packets.labels(packet.track).inc()
             self._count.bytes.labels(packet.track).inc(len(packet.data))

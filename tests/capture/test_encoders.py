@@ -8,18 +8,22 @@ import numpy as np
 from appliance.messages import Packet
 from capture import timecode
 from capture.demo import DemoPicture, tone
-from capture.encoders import AAC_SAMPLES, OPUS_SAMPLES, AudioEncoder, VideoEncoder
+from capture.encoders import AAC_SAMPLES, OPUS_SAMPLES, AudioEncoder, VideoEncoder, video_frame
 from capture.frames import FRAME_NS, HEIGHT, SAMPLE_RATE, RawFrame
+from capture.rungs import Rung, ladder
 
 START = 1_790_000_000_000_000_000
 
 
-def encoded(count: int, keyframes: set[int]) -> list[Packet]:
-    encoder, picture = VideoEncoder(7, 1_500_000), DemoPicture("x")
+TOP, SAVING = ladder(1_500_000, 400_000)
+
+
+def encoded(count: int, keyframes: set[int], rung: Rung = TOP) -> list[Packet]:
+    encoder, picture = VideoEncoder(7, rung), DemoPicture("x")
     packets = []
     for n in range(count):
         frame = RawFrame(picture.draw(START + n * FRAME_NS), 5_000_000_000 + n * FRAME_NS)
-        packets += encoder.encode(frame, n in keyframes)
+        packets += encoder.encode(video_frame(frame), frame.pts_ns, n in keyframes)
     return packets
 
 
