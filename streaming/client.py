@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from appliance import bus
-from appliance.messages import CloseSession, CloseViewers, PatchSession, Publish, Reply, Watch, Watching
+from appliance.messages import (
+    ChooseQuality,
+    CloseSession,
+    CloseViewers,
+    PatchSession,
+    Publish,
+    Quality,
+    QualityChoice,
+    Reply,
+    Watch,
+    Watching,
+)
 from appliance.settings import Settings
 
 SERVICE = "streaming"
@@ -28,10 +39,11 @@ class StreamingClient:
         offer: str,
         peer: str,
         source: str = "camera",
+        quality: QualityChoice = "automatic",
     ) -> Watching:
         """Open a session for an SDP offer. Refused `invalid` (the offer cannot be used), `unavailable`, `conflict`
         (nobody publishes the source)."""
-        return self._open(Watch(viewer, name, role, offer, peer, source))
+        return self._open(Watch(viewer, name, role, offer, peer, source, quality))
 
     def publish(self, source: str, *, viewer: str, name: str, offer: str, peer: str) -> Watching:
         """Open a WHIP session. Refused `not_found` (no such source), `invalid`, `conflict` (it is taken),
@@ -50,6 +62,13 @@ class StreamingClient:
         reply = self._call(PatchSession(session, viewer, etag, fragment, peer))
         return reply if isinstance(reply, Watching) else None
 
+    def quality(self, session: str, *, viewer: str, choice: QualityChoice | None = None) -> Quality:
+        """Choose what picture a session gets (None: only ask what it gets). Refused `not_found`."""
+        reply = self._call(ChooseQuality(session, viewer, choice))
+        if not isinstance(reply, Quality):
+            raise bus.BusError(f"unexpected reply {type(reply).__name__}")
+        return reply
+
     def close(self, session: str, *, viewer: str) -> None:
         """End a session. Refused `not_found` when it is unknown, another viewer's, or already ended."""
         self._call(CloseSession(session, viewer))
@@ -58,5 +77,5 @@ class StreamingClient:
         """End every pupil's session. Idempotent."""
         self._call(CloseViewers())
 
-    def _call(self, command: PatchSession | CloseSession | CloseViewers) -> Reply:
+    def _call(self, command: PatchSession | ChooseQuality | CloseSession | CloseViewers) -> Reply:
         return bus.call(self._folder, SERVICE, command, timeout_s=self._timeout_s)

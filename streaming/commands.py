@@ -11,12 +11,14 @@ import structlog
 from appliance.bus import CommandRefused
 from appliance.logs import OncePerSecond
 from appliance.messages import (
+    ChooseQuality,
     CloseSession,
     CloseViewers,
     Command,
     Done,
     PatchSession,
     Publish,
+    Quality,
     Reply,
     RequestKeyframe,
     Watch,
@@ -61,6 +63,8 @@ class Commands:
             return await self._watch(command)
         if isinstance(command, PatchSession):
             return await self._patch(command)
+        if isinstance(command, ChooseQuality):
+            return self._choose(command)
         if isinstance(command, CloseSession):
             await self._remove(self._find(command.session, command.viewer))
             return Done()
@@ -92,12 +96,23 @@ class Commands:
             source=command.source,
             offer=wanted,
             tracks=tracks,
+            rungs=self._fanout.rungs_of(command.source),
+            quality=command.quality,
             on_ready=self._fanout.ready,
             on_gone=self._fanout.remove,
             on_keyframe=self._fanout.want_keyframe,
+            on_rung=self._fanout.begin_rung,
         )
         self._fanout.add(viewer, time.monotonic_ns())
         return await self._answer(viewer, addresses)
+
+    def _choose(self, command: ChooseQuality) -> Quality:
+        viewer = self._find(command.session, command.viewer)
+        if not isinstance(viewer, Viewer):
+            raise CommandRefused("not_found", "there is no such session")
+        if command.quality is not None:
+            viewer.choose(command.quality)
+        return Quality(viewer.quality.choice, viewer.quality.showing)
 
     async def _publish(self, command: Publish) -> Watching:
         offered = self._read(command.offer, command.peer, publishes=True)

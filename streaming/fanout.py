@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import structlog
 
 from appliance.logs import OncePerSecond
-from appliance.messages import CAMERA_720P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS, Packet, ViewersState
+from appliance.messages import CAMERA_360P, CAMERA_720P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS, Packet, ViewersState
 from streaming import clock
+from streaming.ladder import Step
 from streaming.lane import Lane
 from streaming.metrics import Metrics
 from streaming.track import Track
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 
 TURN_NS = 4_000_000
 CLOSE_TIMEOUT_S = 3.0
+WISH_NS = 500_000_000  # viewers who change at once make one wish
 LINGER_NS = 5 * clock.NS
 
 
@@ -38,10 +40,15 @@ class _Counted:
 
 
 class Fanout:
-    """Tracks and viewers. `ask_keyframe(track name)` and `announce(state)` must not wait."""
+    """Tracks and viewers. `ask_keyframe(track name)`, `wish(track name)`, which tells capture that a rung is watched,
+    and `announce(state)` must not wait."""
 
     def __init__(
-        self, metrics: Metrics, ask_keyframe: Callable[[str], None], announce: Callable[[ViewersState], None]
+        self,
+        metrics: Metrics,
+        ask_keyframe: Callable[[str], None],
+        wish: Callable[[str], None],
+        announce: Callable[[ViewersState], None],
     ) -> None:
         offset = clock.wall_offset_ns()
         self.tracks = {
@@ -52,11 +59,13 @@ class Fanout:
             "video": Track(SCREEN_MAIN, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset),
             "audio": Track(SCREEN_OPUS, kind="audio", rate=clock.AUDIO_RATE, wall_offset_ns=offset),
         }
+        self._saving = Track(CAMERA_360P, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset, rung=1)
+        self._wished_ns: int | None = None
         self.viewers: dict[str, Viewer] = {}
         self._over: dict[str, int] = {}
-        self._by_name = {track.name: track for track in (*self.tracks.values(), *self._screen.values())}
+        self._by_name = {track.name: track for track in (*self.tracks.values(), self._saving, *self._screen.values())}
         self._metrics = metrics
-        self._ask, self._announce = ask_keyframe, announce
+        self._ask, self._wish, self._announce = ask_keyframe, wish, announce
         self._closing: set[asyncio.Task[None]] = set()
         self._counted: dict[Lane, _Counted] = {}
         self._dropped = OncePerSecond()
@@ -68,6 +77,13 @@ class Fanout:
     def tracks_of(self, source: str) -> Mapping[str, Track]:
         """The tracks by kind that a viewer of `source` gets; none for a source that is not shown."""
         return {"camera": self.tracks, "screen": self._screen}.get(source, {})
+
+    def rungs_of(self, source: str) -> Mapping[Step, Track]:
+        """The tracks of the source's picture by the ladder's steps."""
+        if source == "camera":
+            return {Step.HIGH: self.tracks["video"], Step.LOW: self._saving}
+        picture = self.tracks_of(source).get("video")
+        return {} if picture is None else {Step.HIGH: picture}
 
     # --- media -------------------------------------------------------------------------------------------
 
@@ -112,6 +128,17 @@ class Fanout:
         if track.kind == "video" and track.keyframes.want(time.monotonic_ns() if now_ns is None else now_ns):
             self._request(track)
 
+    def begin_rung(self, track: Track) -> None:
+        """A viewer is about to change to `track`, with its next keyframe."""
+        now_ns = time.monotonic_ns()
+        if track is self._saving and (self._wished_ns is None or now_ns - self._wished_ns > WISH_NS):
+            self._wish_saving(now_ns)
+        self.want_keyframe(track, now_ns)
+
+    def _wish_saving(self, now_ns: int) -> None:
+        self._wished_ns = now_ns
+        self._wish(self._saving.name)
+
     def _request(self, track: Track) -> None:
         self._metrics.keyframe_requests.inc()
         self._ask(track.name)
@@ -127,7 +154,7 @@ class Fanout:
     def ready(self, viewer: Viewer) -> None:
         """ICE and DTLS are done: start the viewer's picture."""
         now_ns = time.monotonic_ns()
-        for track in viewer.lanes:
+        for track in list(viewer.lanes):
             if track.kind == "video":
                 frames, ask = track.start(now_ns)
                 viewer.start(track, frames)
@@ -139,7 +166,7 @@ class Fanout:
         """Forget a viewer and close it in the background. Idempotent."""
         if self.viewers.pop(viewer.session, None) is not None:
             self._count(viewer)
-            for lane in viewer.lanes.values():
+            for lane in viewer.every_lane:
                 self._counted.pop(lane, None)
             if viewer.connected:
                 self.announce()
@@ -195,6 +222,9 @@ class Fanout:
         for track in self._by_name.values():
             if track.keyframes.due(now_ns):
                 self._request(track)
+        if any(viewer.watches(self._saving) for viewer in self.viewers.values()):
+            self._wish_saving(now_ns)
+        self._metrics.saving_viewers.set(sum(viewer.watches(self._saving) for viewer in self.viewers.values()))
         self._metrics.worst_loss.set(max((viewer.loss for viewer in self.viewers.values()), default=0.0))
         self.announce()
 
@@ -207,7 +237,7 @@ class Fanout:
         self._announce(ViewersState(len(connected) - teachers, teachers, names))
 
     def _count(self, viewer: Viewer) -> None:
-        for lane in viewer.lanes.values():
+        for lane in viewer.every_lane:
             done = self._counted.setdefault(lane, _Counted())
             self._metrics.packets_sent.inc(lane.sent - done.packets)
             self._metrics.bytes_sent.inc(lane.octets - done.octets)

@@ -45,12 +45,12 @@ class Frame:
 
 
 class History:
-    """The frames of the last `window_ns` nanoseconds."""
+    """The frames of the last `window_ns` nanoseconds. Payload numbers begin at `first`."""
 
-    def __init__(self, window_ns: int = WINDOW_NS) -> None:
+    def __init__(self, window_ns: int = WINDOW_NS, first: int = 0) -> None:
         self._window_ns = window_ns
         self._frames: deque[Frame] = deque()
-        self._next_first = 0
+        self._next_first = first
         self._next_number = 0
 
     def __len__(self) -> int:

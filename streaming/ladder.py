@@ -43,10 +43,11 @@ TROUBLE_FORGOTTEN_NS = 3 * NS
 
 
 class Ladder:
-    """One viewer's controller. `step` is what to send; every method may change it."""
+    """One viewer's controller. `step` is what to send, `top` at most; every method may change it."""
 
-    def __init__(self, now_ns: int, step: Step = Step.HIGH) -> None:
-        self.step = step
+    def __init__(self, now_ns: int, top: Step = Step.HIGH) -> None:
+        self.step = top
+        self._top = top
         self._changed_ns = now_ns
         self._calm_since_ns = now_ns
         self._calm_ns = CALM_NS
@@ -133,7 +134,7 @@ class Ladder:
     def _climb(self, now_ns: int) -> None:
         if self._on_trial and now_ns - self._changed_ns >= TRIAL_NS:
             self._on_trial = False
-        if self._on_trial or self.step is Step.HIGH or now_ns - self._calm_since_ns < self._calm_ns:
+        if self._on_trial or self.step is self._top or now_ns - self._calm_since_ns < self._calm_ns:
             return
         self._climbed_ns = now_ns
         self._go(now_ns, Step(self.step + 1), trial=True)

@@ -18,6 +18,7 @@ import zmq.asyncio
 from appliance import bus
 from appliance.logs import OncePerSecond
 from appliance.messages import (
+    CAMERA_360P,
     CAMERA_720P,
     MICROPHONE_OPUS,
     SCREEN_MAIN,
@@ -26,6 +27,7 @@ from appliance.messages import (
     Refused,
     Reply,
     RequestKeyframe,
+    WantRung,
 )
 from appliance.service import Service
 from streaming import interfaces
@@ -37,7 +39,7 @@ from streaming.metrics import Metrics
 log = structlog.get_logger()
 
 MEDIA_QUEUE = 64  # packets: under a second of picture and sound
-KEYFRAME_TIMEOUT_S = 1.0
+CAPTURE_TIMEOUT_S = 1.0
 TICK_S = 1.0
 
 
@@ -51,7 +53,7 @@ class Server:
     ) -> None:
         self.service = service
         metrics = Metrics(service.registry)
-        self.fanout = Fanout(metrics, self._ask_keyframe, service.publisher.send)
+        self.fanout = Fanout(metrics, self._ask_keyframe, self._wish, service.publisher.send)
         self.sources = Sources(metrics, service.publisher.send, self.fanout.end)
         self.commands = Commands(service.settings, self.fanout, self.sources, metrics, local_addresses)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,7 +63,7 @@ class Server:
         """Bind, call `ready`, and run."""
         context = zmq.asyncio.Context()
         folder = self.service.settings.bus
-        tracks = (CAMERA_720P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS)
+        tracks = (CAMERA_720P, CAMERA_360P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS)
         topics = [bus.media_topic(track) for track in tracks]
         # What comes in by WHIP reaches the fan-out as everything else does: over the bus.
         media = bus.subscribe(zmq.Context.instance(), folder, ["capture", "streaming"], topics, MEDIA_QUEUE)
@@ -124,14 +126,18 @@ class Server:
 
     def _ask_keyframe(self, track: str) -> None:
         if not self.sources.want_keyframe(track):
-            self._spawn(self._request_keyframe(track))
+            self._spawn(self._tell_capture(RequestKeyframe(track)))
 
-    async def _request_keyframe(self, track: str) -> None:
+    def _wish(self, track: str) -> None:
+        self._spawn(self._tell_capture(WantRung(track)))
+
+    async def _tell_capture(self, command: RequestKeyframe | WantRung) -> None:
+        """A command that is not waited for; the fan-out repeats what stays wanted."""
         folder = self.service.settings.bus
         try:
-            await asyncio.to_thread(bus.call, folder, "capture", RequestKeyframe(track), timeout_s=KEYFRAME_TIMEOUT_S)
+            await asyncio.to_thread(bus.call, folder, "capture", command, timeout_s=CAPTURE_TIMEOUT_S)
         except (bus.BusError, bus.CommandRefused) as error:
-            log.info("no keyframe", track=track, error=str(error))
+            log.info("capture did not answer", command=type(command).__name__, track=command.track, error=str(error))
 
     def _spawn(self, run: Coroutine[object, object, None]) -> None:
         task = asyncio.ensure_future(run)

@@ -14,16 +14,23 @@ from streaming.lane import Lane
 
 # A burst of this much past costs a weak line less than the wait for the next keyframe.
 CATCH_UP_NS = 400_000_000
+PAYLOADS_PER_RUNG = 1 << 48  # more than any service sends in its life
 
 
 class Track:
-    """State of one track; `lanes` are its viewers' ends."""
+    """State of one track.
 
-    def __init__(self, name: str, *, kind: str, rate: int, wall_offset_ns: int) -> None:
+    Viewers change between the rungs of one source. Each `rung` (0 is the best) numbers its payloads in a range of its
+    own, so that a number says which rung it is of; and its RTP times lie `rung` ticks (11 us) after the best one's:
+    capture publishes the rungs of a picture in this order, so time never stands still for who changes.
+    """
+
+    def __init__(self, name: str, *, kind: str, rate: int, wall_offset_ns: int, rung: int = 0) -> None:
         self.name = name
         self.kind = kind
         self.rate = rate
-        self.history = History()
+        self.history = History(first=rung * PAYLOADS_PER_RUNG)
+        self._ticks_shift = rung
         self.keyframes = KeyframeRequests()
         self.lost = 0
         self._wall_offset_ns = wall_offset_ns
@@ -52,7 +59,7 @@ class Track:
             self.keyframes.arrived()
         frame = self.history.add(
             payloads,
-            ticks=clock.ticks(packet.pts_ns, self.rate),
+            ticks=clock.ticks(packet.pts_ns, self.rate) + self._ticks_shift,
             times=Times(clock.abs_send_time(self.ntp(now_ns)), self.ntp(packet.pts_ns)),
             at_ns=now_ns,
             keyframe=packet.keyframe or not video,

@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from appliance.messages import QualityChoice
 from streaming import clock, rtcp
 from streaming.aiortc_private import Peer
 from streaming.clock import NS
 from streaming.history import Frame
+from streaming.ladder import Step
 from streaming.lane import Lane, Negotiated
 from streaming.offer import Offer
+from streaming.quality import Quality
 from streaming.session import Session
 from streaming.track import Track
 
@@ -22,7 +25,12 @@ SILENCE_TIMEOUT_S = 15.0
 
 
 class Viewer(Session):
-    """`tracks` are the tracks by kind; `on_ready`, `on_gone` and `on_keyframe(track)` call the fan-out."""
+    """`tracks` are the tracks by kind, `rungs` those of the picture by the ladder's steps. `on_ready`, `on_gone`,
+    `on_keyframe(track)` and `on_rung(track)`, when a rung is about to be watched, call the fan-out.
+
+    `lanes` tells which lane a frame of a track takes. The picture's lane changes tracks with a keyframe of the next,
+    and belongs to none while the viewer gets no moving picture.
+    """
 
     def __init__(
         self,
@@ -33,26 +41,42 @@ class Viewer(Session):
         source: str,
         offer: Offer,
         tracks: Mapping[str, Track],
+        rungs: Mapping[Step, Track],
+        quality: QualityChoice,
         on_ready: Callable[[Viewer], None],
         on_gone: Callable[[Viewer], object],
         on_keyframe: Callable[[Track], None],
+        on_rung: Callable[[Track], None],
     ) -> None:
         self.peer = Peer(offer.kinds, on_ready=self._connected, on_rtcp=self.feedback, on_gone=self._lost)
         super().__init__(owner, name, offer, self.peer)
         self.role, self.source = role, source
         self.loss = 0.0
         self.lanes: dict[Track, Lane] = {}
-        self._tracks = tracks
-        self._ready, self._gone, self._on_keyframe = on_ready, on_gone, on_keyframe
+        self.every_lane: list[Lane] = []
+        self.quality = Quality(quality, time.monotonic_ns(), fixed=len(rungs) < 2)
+        self._tracks, self._rungs = tracks, rungs
+        self._picture: Lane | None = None
+        self._shown: Track | None = None
+        self._next: Track | None = None
+        self._ready, self._gone, self._on_keyframe, self._on_rung = on_ready, on_gone, on_keyframe, on_rung
 
     def _connected(self, negotiated: list[Negotiated]) -> None:
         for track in negotiated:
             # The first number leaves room before it wraps: SRTP would lose count of an early wrap when the
             # first packets are lost (RFC 3711 section 3.3.1).
             lane = Lane(track, first_seq=secrets.randbits(15), ticks_offset=secrets.randbits(32))
-            self.lanes[self._tracks[track.kind]] = lane
+            self.every_lane.append(lane)
+            if track.kind == "audio":
+                self.lanes[self._tracks["audio"]] = lane
+            else:
+                self._picture = lane
+                if self.quality.step is Step.HIGH:
+                    self._shown = self._rungs[Step.HIGH]
+                    self.lanes[self._shown] = lane
         self.connected = True
         self._ready(self)
+        self.steer()
 
     def _lost(self) -> None:
         if not self.closed:
@@ -61,8 +85,52 @@ class Viewer(Session):
     def send(self, track: Track, frame: Frame) -> bool:
         """Send one frame. False when the socket was full and the viewer now waits for a keyframe."""
         lane = self.lanes.get(track)
+        if lane is None:
+            if track is not self._next or not frame.keyframe:
+                return True
+            lane = self._change_rung(track)
         path = self.peer.path()
-        return lane is None or path is None or lane.send(frame, path)
+        if path is None or lane.send(frame, path):
+            return True
+        self.quality.ladder.full(time.monotonic_ns())
+        self.steer()
+        return False
+
+    def _change_rung(self, track: Track) -> Lane:
+        """The picture goes on with `track`, whose keyframe has come; numbers and times count on (RFC 3550, 5.1)."""
+        assert self._picture is not None
+        if self._shown is not None:
+            del self.lanes[self._shown]
+        self._shown, self._next = track, None
+        self.lanes[track] = self._picture
+        self._picture.waiting = True
+        return self._picture
+
+    def choose(self, quality: QualityChoice) -> None:
+        """Take the viewer's choice of picture."""
+        self.quality.choose(quality, time.monotonic_ns())
+        self.steer()
+
+    def steer(self) -> None:
+        """Bring what is sent in line with what is wanted. Another rung begins with its next keyframe; until then the
+        old one goes on."""
+        if self._picture is None:
+            return
+        step = self.quality.step
+        wanted = None if step is None else self._rungs.get(step)
+        if wanted is None:
+            if self._shown is not None:
+                del self.lanes[self._shown]
+            self._shown = self._next = None
+        elif wanted is self._shown:
+            self._next = None
+        elif wanted is not self._next:
+            self._next = wanted
+            self._on_rung(wanted)
+
+    def watches(self, track: Track) -> bool:
+        """Whether the viewer gets the track, or waits for its keyframe."""
+        return track in self.lanes or track is self._next
 
     def start(self, track: Track, frames: list[Frame]) -> None:
         """Begin with `frames` of the past (none: wait for the next keyframe)."""
@@ -93,29 +161,41 @@ class Viewer(Session):
         except rtcp.RtcpError:
             return
         by_ssrc = {lane.negotiated.ssrc: (track, lane) for track, lane in self.lanes.items()}
+        now_ns, ladder = time.monotonic_ns(), self.quality.ladder
+        ladder.sent(now_ns, sum(lane.sent for lane in self.every_lane), sum(lane.octets for lane in self.every_lane))
         for item in items:
+            if isinstance(item, rtcp.Estimate):
+                ladder.estimate(now_ns, item.bits_per_second)
             if isinstance(item, rtcp.Goodbye | rtcp.Estimate) or item.ssrc not in by_ssrc:
                 continue
             track, lane = by_ssrc[item.ssrc]
             if isinstance(item, rtcp.Nack):
                 self._resend(track, lane, item.lost)
+                if track.kind == "video":
+                    ladder.nacked(now_ns, len(item.lost))
             elif isinstance(item, rtcp.KeyframeWanted):
                 self._on_keyframe(track)
             else:
                 self._received(track, lane, item)
+        self.steer()
 
     def _received(self, track: Track, lane: Lane, item: rtcp.Reception) -> None:
-        round_trip_ns = clock.round_trip_ns(track.ntp(time.monotonic_ns()), item.last_report, item.delay)
+        now_ns = time.monotonic_ns()
+        round_trip_ns = clock.round_trip_ns(track.ntp(now_ns), item.last_report, item.delay)
         if round_trip_ns is not None:
             lane.round_trip_ns = round_trip_ns
         if track.kind == "video":
             self.loss = item.loss
+            self.quality.ladder.loss(now_ns, item.loss)
 
     def _resend(self, track: Track, lane: Lane, lost: list[int]) -> None:
         path, now_ns = self.peer.path(), time.monotonic_ns()
         abs_send_time = clock.abs_send_time(track.ntp(now_ns))
+        # What was sent before a change is of another rung: numbers of payloads tell them apart.
+        tracks = list(self._rungs.values()) if track.kind == "video" else [track]
         for seq in lost if path else ():
-            packet = lane.resend(seq, track.history, now_ns, abs_send_time)
+            resent = (lane.resend(seq, one.history, now_ns, abs_send_time) for one in tracks)
+            packet = next((packet for packet in resent if packet is not None), None)
             if packet is not None and path is not None and not path.send_packet(packet):
                 return
 
@@ -123,6 +203,6 @@ class Viewer(Session):
         """Say goodbye and end the connection. Idempotent."""
         if not self.closed:
             self.closed = True
-            if self.lanes:
-                self.peer.send_rtcp(rtcp.goodbye([lane.negotiated.ssrc for lane in self.lanes.values()]))
+            if self.every_lane:
+                self.peer.send_rtcp(rtcp.goodbye([lane.negotiated.ssrc for lane in self.every_lane]))
         await self.peer.close()

@@ -90,3 +90,25 @@ def test_the_beep_decodes_where_it_was_played() -> None:
         window = line[start - 2400 : start + 2400]
         onset = np.flatnonzero(np.abs(window) > 0.2)[0] - 2400
         assert abs(onset) < 0.003 * SAMPLE_RATE, codec
+
+
+def test_the_saving_rung_is_a_quarter_of_the_picture() -> None:
+    packets = encoded(30, {0}, SAVING)
+    assert packets[0].rung == "360p"
+    decoder = av.CodecContext.create("h264", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    sizes = {(f.width, f.height) for p in packets for f in decoder.decode(av.Packet(p.data))}
+    assert sizes == {(640, 360)}
+    assert sum(len(p.data) for p in packets) * 8 < 1.3 * SAVING.bitrate
+
+
+def test_speech_carries_a_copy_of_the_packet_before() -> None:
+    """RFC 6716: configurations 0 to 15 have SILK, where the second bit after the first byte tells of such a copy."""
+    rng = np.random.default_rng(1)
+    time = np.arange(SAMPLE_RATE * 2) / SAMPLE_RATE
+    pulses = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 30))
+    voice = pulses * (1 + np.sin(2 * np.pi * 3 * time)) + rng.normal(0, 0.02, len(time))
+    samples = (voice / np.abs(voice).max() * 12_000).astype(np.int16)
+    packets = AudioEncoder("opus", 7).encode(samples, 0)
+    copies = [p for p in packets if p.data[0] >> 3 < 16 and p.data[1] >> 6 & 1]
+    assert len(copies) > len(packets) // 3

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
+import msgspec
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
@@ -15,7 +17,18 @@ from av.video.frame import VideoFrame
 
 from appliance import bus
 from appliance.bus import CommandServer, Publisher
-from appliance.messages import AudioFormat, Command, Done, Packet, Reply, RequestKeyframe, VideoFormat
+from appliance.messages import (
+    CAMERA_360P,
+    RUNG_WISH_S,
+    AudioFormat,
+    Command,
+    Done,
+    Packet,
+    Reply,
+    RequestKeyframe,
+    VideoFormat,
+    WantRung,
+)
 from appliance.settings import Settings
 
 VIDEO_NS = 33_333_333
@@ -93,11 +106,18 @@ class Capture:
     """Stands in for the capture service: plays packets on the bus in real time, and answers keyframe wishes by going
     on at the next keyframe of its loop."""
 
-    def __init__(self, settings: Settings, video: list[Packet], audio: list[Packet]) -> None:
+    def __init__(
+        self, settings: Settings, video: list[Packet], audio: list[Packet], saving: Sequence[Packet] = ()
+    ) -> None:
         settings.bus.mkdir(parents=True, exist_ok=True)
         self._publisher = Publisher(settings.bus, "capture")
         self._server = CommandServer(settings.bus, "capture", self._handle)
         self._media = {"video": video, "audio": audio}
+        self._saving = saving
+        self._saving_until = 0.0
+        self._saving_jump = threading.Event()
+        self.wishes = 0
+        self.saving_sent = self._saving_position = 0
         self._stopping = threading.Event()
         self._jump = threading.Event()
         self.keyframe_requests = 0
@@ -118,6 +138,13 @@ class Capture:
         self._publisher.close()
 
     def _handle(self, command: Command) -> Reply:
+        if isinstance(command, WantRung):
+            self.wishes += 1
+            self._saving_until = time.monotonic() + RUNG_WISH_S
+            return Done()
+        if isinstance(command, RequestKeyframe) and command.track == CAMERA_360P:
+            self._saving_jump.set()
+            return Done()
         if not isinstance(command, RequestKeyframe):
             raise bus.CommandRefused("invalid", "not in this test")
         self.keyframe_requests += 1
@@ -151,3 +178,22 @@ class Capture:
                     packet.data,
                 )  # fmt: skip
             )
+            if kind == "video" and self._saving and time.monotonic() < self._saving_until:
+                self._play_saving(pts_ns)
+
+    def _play_saving(self, pts_ns: int) -> None:
+        """The saving rung's packet of the same picture."""
+        packets = self._saving
+        if self._saving_jump.is_set():
+            self._saving_jump.clear()
+            while not packets[self._saving_position % len(packets)].keyframe:
+                self._saving_position += 1
+        self._publisher.send(
+            msgspec.structs.replace(packets[self._saving_position % len(packets)], seq=self.saving_sent, pts_ns=pts_ns)
+        )
+        self._saving_position += 1
+        self.saving_sent += 1
+
+    def wish_over(self) -> bool:
+        """Whether the last wish for the saving rung has expired."""
+        return time.monotonic() > self._saving_until

@@ -17,9 +17,10 @@ class Bench:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.wished: list[str] = []
         self.states: list[ViewersState] = []
         self.registry = CollectorRegistry()
-        self.fanout = Fanout(Metrics(self.registry), self.asked.append, self.states.append)
+        self.fanout = Fanout(Metrics(self.registry), self.asked.append, self.wished.append, self.states.append)
 
     def counted(self, name: str) -> float | None:
         return self.registry.get_sample_value(f"preau_streaming_{name}")
