@@ -15,11 +15,12 @@ from appliance.bus import BusError, CommandRefused
 from appliance.messages import LessonState
 from appliance.secrets import Secrets
 from appliance.settings import Settings
-from ui import api, health, i18n, media, pages, problems, push, stream, whep, whip
+from capture.client import CaptureClient
+from ui import api, health, i18n, media, pages, problems, push, quality, stream, whep, whip
 from ui.auth import Guard, Openings, Tokens
 from ui.broadcast import Broadcast
 from ui.context import ADDRESS_OPENINGS, CODE_LIMIT, KEY, PIN_LIMIT, VIEWER_OPENINGS, Context, Counters, project_version
-from ui.ports import Lessons, Streaming
+from ui.ports import Capture, Lessons, Streaming
 from ui.state import KitState
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ def create_app(
     streaming: Streaming,
     state: KitState,
     registry: CollectorRegistry | None = None,
+    capture: Capture | None = None,
 ) -> Flask:
     """The web application. Starts no thread; `state` is fed by whoever owns it."""
     # The version stands in the path, not in a query, so that modules importing each other keep it.
@@ -56,6 +58,7 @@ def create_app(
         secrets,
         lessons,
         streaming,
+        capture or CaptureClient(settings),
         state,
         Tokens(secrets),
         Guard(secrets.teacher_pin, PIN_LIMIT),
@@ -68,7 +71,7 @@ def create_app(
     app.extensions[KEY] = context
     problems.install(app)
     i18n.install(app, settings.language)
-    for part in (api, whep, whip, stream, media, pages, health):
+    for part in (api, whep, whip, quality, stream, media, pages, health):
         app.register_blueprint(part.blueprint)
     app.after_request(lambda response: finish(context, response))
     push.install(app, context)
@@ -124,7 +127,7 @@ def content_policy(host: str, endpoint: str) -> str:
     # media-chrome's elements carry their style in their shadow trees; only the player's page has them.
     style = "'self' 'unsafe-inline'" if endpoint == "pages.lesson" else "'self'"
     return (
-        f"default-src 'self'; style-src {style}; img-src 'self' data:; media-src 'self' blob:; "
+        f"default-src 'self'; style-src {style}; img-src 'self' data: blob:; media-src 'self' blob:; "
         f"connect-src 'self'{sockets}; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
         "form-action 'self'; frame-ancestors 'none'"
     )

@@ -13,7 +13,7 @@ from appliance.secrets import Secrets
 from appliance.settings import Settings
 from ui.auth import Guard, Identity, Openings, Role, Tokens, require
 from ui.broadcast import Broadcast
-from ui.ports import Lessons, Streaming
+from ui.ports import Capture, Lessons, Streaming
 from ui.state import KitState
 
 KEY = "preau"
@@ -41,6 +41,7 @@ class Context:
     secrets: Secrets
     lessons: Lessons
     streaming: Streaming
+    capture: Capture
     state: KitState
     tokens: Tokens
     pin_guard: Guard

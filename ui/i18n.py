@@ -45,6 +45,8 @@ def _join() -> dict[str, str]:
         "waiting": _("The lesson has not started yet. It will appear here by itself."),
         "connecting": _("Connecting to the lesson…"),
         "live": _("You are watching the lesson live."),
+        "still": _("The line is weak: you hear the lesson and see a new picture every few seconds."),
+        "soundOnly": _("You hear the lesson. The picture is turned off."),
         "reconnecting": _("The connection was lost. Reconnecting…"),
         "ended": _("The lesson is over."),
         "wrongCode": _("There is no lesson with this code. Check it and try again."),

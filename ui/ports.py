@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from appliance.messages import Done, Lesson, Watching
+from appliance.messages import Done, Lesson, Quality, QualityChoice, Still, Watching
 
 
 class Download(Protocol):
@@ -53,6 +53,7 @@ class Streaming(Protocol):
         offer: str,
         peer: str,
         source: str = "camera",
+        quality: QualityChoice = "automatic",
     ) -> Watching: ...
 
     def publish(self, source: str, *, viewer: str, name: str, offer: str, peer: str) -> Watching: ...
@@ -61,5 +62,15 @@ class Streaming(Protocol):
         """Watching when ICE was restarted."""
         ...
 
+    def quality(self, session: str, *, viewer: str, choice: QualityChoice | None = None) -> Quality:
+        """Take the choice (None: only ask)."""
+        ...
+
     def close(self, session: str, *, viewer: str) -> object: ...
     def close_viewers(self) -> object: ...
+
+
+class Capture(Protocol):
+    """Raises bus.CommandRefused or bus.BusError."""
+
+    def still(self) -> Still: ...

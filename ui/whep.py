@@ -3,7 +3,8 @@ streaming service, nothing else.
 
 Players of other sites may use it with a Bearer token (CORS); cookies count for the kit's own pages only. Pupils are let
 in while a lesson is live, the teacher always (the preview). A session belongs to the viewer who opened it: streaming
-answers `not_found` to anybody else. ``?source=screen`` asks for the shared screen instead of the camera.
+answers `not_found` to anybody else. ``?source=screen`` asks for the shared screen instead of the camera,
+``?quality=`` for a picture that the line carries (ui.quality).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal, cast
 from flask import Blueprint, Response, request
 
 from appliance.messages import Watching
-from ui import ice
+from ui import ice, quality
 from ui.auth import Identity, identify, refuse_cross_site
 from ui.context import Context, here
 from ui.problems import Problem
@@ -22,6 +23,7 @@ from ui.problems import Problem
 blueprint = Blueprint("whep", __name__)
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"  # RFC 8840
+ACCEPT_PATCH = f"{FRAGMENT}, {quality.JSON}"
 SESSION = "/whep/<string(maxlength=64):session>"
 RETRY_AFTER_S = 2
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
@@ -100,7 +102,7 @@ def options() -> Response:
 
 @blueprint.route(SESSION, methods=["OPTIONS"], provide_automatic_options=False)
 def session_options(session: str) -> Response:
-    return options_response("PATCH, DELETE, OPTIONS", {"Accept-Patch": FRAGMENT})
+    return options_response("PATCH, DELETE, OPTIONS", {"Accept-Patch": ACCEPT_PATCH})
 
 
 @blueprint.route("/whep", methods=["POST"], provide_automatic_options=False)
@@ -118,13 +120,15 @@ def watch() -> Response:
         offer=offer,
         peer=request.remote_addr or "",
         source=request.args.get("source", "camera"),
+        quality=quality.read_query(),
     )
     return opened(identity, "/whep", watching)
 
 
 @blueprint.route(SESSION, methods=["PATCH"], provide_automatic_options=False)
 def patch(session: str) -> Response:
-    return patch_session(session, here().require("teacher", "pupil"))
+    identity = here().require("teacher", "pupil")
+    return quality.choose(session, identity) if request.mimetype == quality.JSON else patch_session(session, identity)
 
 
 @blueprint.route(SESSION, methods=["DELETE"], provide_automatic_options=False)

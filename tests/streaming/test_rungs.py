@@ -98,8 +98,7 @@ def test_sound_only_stops_the_picture_and_goes_on_with_sound(running: Running, t
         assert picture.sent == sent
         assert sound.sent > 90
         await asyncio.to_thread(running.client.quality, reply.session, viewer="v1", choice="automatic")
-        await until_width(watcher, 320)
-        assert picture.sent > sent
+        await asyncio.to_thread(wait_until, lambda: picture.sent > sent, 10, "the picture to go on")
         await watcher.close()
 
     asyncio.run(scenario())

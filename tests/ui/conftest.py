@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from appliance.messages import CaptureState, Health, ViewersState
 from appliance.secrets import Secrets
 from appliance.settings import Settings
-from tests.ui.doubles import MemoryLessons, MemoryStreaming
+from tests.ui.doubles import MemoryCapture, MemoryLessons, MemoryStreaming
 from ui.app import create_app
 from ui.state import SERVICES, KitState
 
@@ -30,6 +30,7 @@ class Kit:
     app: Flask
     lessons: MemoryLessons
     streaming: MemoryStreaming
+    capture: MemoryCapture
     state: KitState
 
     def client(self, address: str = "127.0.0.1") -> FlaskClient:
@@ -63,9 +64,9 @@ def make_kit(folder: Path, **more: Any) -> Kit:
     (folder / "media").mkdir()
     lessons, streaming, state = MemoryLessons(folder / "media"), MemoryStreaming(), KitState()
     settings = Settings(data_dir=folder, room="Salle 12", **more)
-    app = create_app(settings, SECRETS, lessons, streaming, state, CollectorRegistry())
+    app = create_app(settings, SECRETS, lessons, streaming, state, CollectorRegistry(), capture := MemoryCapture())
     report_all(state)
-    return Kit(app, lessons, streaming, state)
+    return Kit(app, lessons, streaming, capture, state)
 
 
 @pytest.fixture

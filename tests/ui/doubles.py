@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from appliance.bus import BusError, CommandRefused
-from appliance.messages import Done, Lesson, Watching
+from appliance.messages import Done, Lesson, Quality, QualityChoice, Still, Watching
 
 STARTED_AT = 1_795_420_800.0
 PART = bytes(range(256)) * 40
@@ -117,6 +117,7 @@ class MemoryStreaming:
 
     def __init__(self) -> None:
         self.sessions: dict[str, str] = {}
+        self.qualities: dict[str, QualityChoice] = {}
         self.published: dict[str, str] = {}
         self.peers: list[str] = []
         self.closed_pupils = threading.Event()
@@ -130,6 +131,7 @@ class MemoryStreaming:
         offer: str,
         peer: str,
         source: str = "camera",
+        quality: QualityChoice = "automatic",
     ) -> Watching:
         if source not in ("camera", *self.published):
             raise CommandRefused("conflict", f"there is no {source} to watch")
@@ -137,6 +139,7 @@ class MemoryStreaming:
             raise CommandRefused("invalid", "the offer cannot be used")
         session = f"s{len(self.sessions) + 1}"
         self.sessions[session] = viewer
+        self.qualities[session] = quality
         self.peers.append(peer)
         return Watching(session, "e1", ANSWER)
 
@@ -148,6 +151,12 @@ class MemoryStreaming:
         watching = self.watch(viewer=viewer, name=name, role="teacher", offer=offer, peer=peer)
         self.published[source] = watching.session
         return watching
+
+    def quality(self, session: str, *, viewer: str, choice: QualityChoice | None = None) -> Quality:
+        if self.sessions.get(session) != viewer:
+            raise CommandRefused("not_found", "there is no such session")
+        kept = self.qualities[session] = choice or self.qualities[session]
+        return Quality(kept, "none" if kept == "sound" else "low" if kept == "saving" else "high")
 
     def patch(self, session: str, *, viewer: str, etag: str, fragment: str, peer: str) -> Watching | Done | None:
         self._owned(session, viewer)
@@ -168,3 +177,15 @@ class MemoryStreaming:
     def _owned(self, session: str, viewer: str) -> None:
         if self.sessions.get(session) != viewer:
             raise CommandRefused("not_found", "there is no such session")
+
+
+class MemoryCapture:
+    """One picture, or none yet."""
+
+    def __init__(self) -> None:
+        self.picture: bytes | None = b"\xff\xd8 a picture \xff\xd9"
+
+    def still(self) -> Still:
+        if self.picture is None:
+            raise CommandRefused("unavailable", "there is no picture yet")
+        return Still(1, self.picture)

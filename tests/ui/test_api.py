@@ -148,7 +148,7 @@ def test_every_route_is_described_and_every_description_a_route(kit: Kit) -> Non
     }
     served = set()
     for rule in kit.app.url_map.iter_rules():
-        if rule.endpoint.split(".")[0] in ("api", "whep", "whip", "stream", "media", "health"):
+        if rule.endpoint.split(".")[0] in ("api", "whep", "whip", "quality", "stream", "media", "health"):
             path = "".join(f"{{{part}}}" if is_dynamic else part for is_dynamic, part in rule._trace).lstrip("|")
             methods = set(rule.methods or ()) - {"HEAD", "OPTIONS"}
             if rule.endpoint.endswith("options"):

@@ -51,7 +51,7 @@ def test_options(kit: Kit) -> None:
     assert response.status_code == 204 and response.headers["Accept-Post"] == SDP
     assert response.headers["Allow"] == response.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
     response = kit.client().options("/whep/s1")
-    assert response.status_code == 204 and response.headers["Accept-Patch"] == FRAGMENT
+    assert response.status_code == 204 and FRAGMENT in response.headers["Accept-Patch"]
     assert response.headers["Access-Control-Allow-Methods"] == "PATCH, DELETE, OPTIONS"
 
 
@@ -131,3 +131,37 @@ def test_a_flood_of_posts_is_refused_and_hurts_no_other_behind_the_address(kit: 
     assert [post.status_code for post in posts] == [201] * 60 + [429] * 40
     assert 1 <= int(posts[-1].headers["Retry-After"]) <= 11
     assert client.post("/whep", data=OFFER, content_type=SDP, headers=other).status_code == 201
+
+
+def test_a_viewer_chooses_its_quality(kit: Kit) -> None:
+    client, teacher = kit.client(), kit.teacher()
+    assert client.post("/whep?quality=saving", data=OFFER, content_type=SDP, headers=teacher).status_code == 201
+    asked = client.patch("/whep/s1", json={}, headers=teacher)
+    assert asked.get_json() == {"quality": "saving", "showing": "low"}
+    chosen = client.patch("/whep/s1", json={"quality": "sound"}, headers=teacher)
+    assert chosen.get_json() == {"quality": "sound", "showing": "none"}
+    assert client.patch("/whep/s1", json={}, headers=kit.teacher()).status_code == 404
+
+
+@pytest.mark.parametrize("body", [{"quality": "best"}, {"quality": 3}, {"rung": "720p"}, ["sharp"]])
+def test_choices_that_are_none(kit: Kit, body: object) -> None:
+    client, teacher = kit.client(), kit.teacher()
+    client.post("/whep", data=OFFER, content_type=SDP, headers=teacher)
+    assert client.patch("/whep/s1", json=body, headers=teacher).status_code == 400
+    assert client.patch("/whep/s1", data=b"{", content_type="application/json", headers=teacher).status_code == 400
+    assert client.post("/whep?quality=best", data=OFFER, content_type=SDP, headers=teacher).status_code == 400
+
+
+def test_stills_for_who_may_watch(kit: Kit) -> None:
+    client, teacher, pupil = kit.client(), kit.teacher(), kit.pupil()
+    assert client.get("/api/v1/still").status_code == 401
+    assert client.get("/api/v1/still", headers=pupil).status_code == 409
+    client.post("/api/v1/lessons", json={}, headers=teacher)
+    picture = client.get("/api/v1/still", headers=pupil)
+    assert (picture.status_code, picture.content_type, picture.data) == (200, "image/jpeg", kit.capture.picture)
+    again = client.get("/api/v1/still", headers={**pupil, "If-None-Match": picture.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    kit.capture.picture = b"another"
+    assert client.get("/api/v1/still", headers={**pupil, "If-None-Match": picture.headers["ETag"]}).status_code == 200
+    kit.capture.picture = None
+    assert client.get("/api/v1/still", headers=teacher).status_code == 503

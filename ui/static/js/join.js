@@ -5,13 +5,17 @@ import { call } from "./api.js";
 import { LivePlayer } from "./player.js";
 import { connect, restartWatch } from "./push.js";
 import { SharedScreen } from "./screen.js";
+import { rememberedQuality, rememberQuality } from "./quality.js";
+import { Stills } from "./still.js";
 import { pupils, text } from "./strings.js";
 
 const KEPT = "preau-pupil";
+const WITHOUT_PICTURE = { still: "still", none: "soundOnly" };
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
 const shared = new SharedScreen(element("shared"), () => (element("sound").hidden = false));
-const page = { token: null, lesson: null, playing: false, hasPlayed: false, watched: null };
+const page = { token: null, lesson: null, playing: false, hasPlayed: false, watched: null, showing: "video" };
+const stills = new Stills(element("still"));
 let socket = null;
 
 /** Where the page stands, from what it knows. */
@@ -27,7 +31,11 @@ function show() {
   element("join").hidden = state !== "join";
   element("room").hidden = state === "join";
   const connecting = state === "waiting" && page.lesson?.state === "live";
-  if (state !== "join") say(element("state"), text(connecting ? "connecting" : state));
+  const showing = state === "live" ? page.showing : "video";
+  document.body.dataset.showing = showing;
+  if (showing === "still") stills.start(page.token);
+  else stills.stop();
+  if (state !== "join") say(element("state"), text(connecting ? "connecting" : (WITHOUT_PICTURE[showing] ?? state)));
   element("lesson-title").textContent = page.lesson?.state === "live" || state === "ended" ? page.lesson.title : "";
   for (const id of ["rewind", "replay"]) {
     if (page.lesson) element(id).href = page.lesson.page;
@@ -60,6 +68,10 @@ function onLesson(lesson) {
 
 player.addEventListener("playing", () => {
   page.playing = page.hasPlayed = true;
+  show();
+});
+player.addEventListener("showing", ({ detail }) => {
+  page.showing = detail.showing;
   show();
 });
 player.addEventListener("lost", () => {
@@ -137,6 +149,13 @@ element("sound").addEventListener("click", () => {
   shared.unmute();
   element("sound").hidden = true;
 });
+element("quality").value = rememberedQuality();
+element("quality").addEventListener("change", () => {
+  const choice = element("quality").value;
+  rememberQuality(choice);
+  player.choose(choice);
+  shared.choose(choice);
+});
 element("fullscreen").addEventListener("click", () => {
   if (document.fullscreenElement) document.exitFullscreen();
   else element("room").requestFullscreen?.();
@@ -144,6 +163,8 @@ element("fullscreen").addEventListener("click", () => {
 element("fullscreen").hidden = !document.fullscreenEnabled;
 element("leave").addEventListener("click", leave);
 
+player.choose(rememberedQuality());
+shared.choose(rememberedQuality());
 const kept = sessionStorage.getItem(KEPT);
 if (kept && !document.body.dataset.after) enter(kept, null);
 else {

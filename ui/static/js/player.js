@@ -18,7 +18,7 @@ const RETURN_MS = 60_000;
 
 /**
  * Plays the kit's live picture in `video`. Events: `playing` (pictures arrive), `lost` (they ceased, a new attempt
- * is on its way), `refused` (detail.status: no further attempt is made), `silent` (the browser wants a tap for sound).
+ * is on its way), `showing` (detail.showing: "video", or "still" or "none" while the kit sends sound alone), `refused` (detail.status: no further attempt is made), `silent` (the browser wants a tap for sound).
  */
 export class LivePlayer extends EventTarget {
   #video;
@@ -33,6 +33,8 @@ export class LivePlayer extends EventTarget {
   #knock = new AbortController();
 
   #still;
+  #choice = "automatic";
+  #showing = "video";
 
   /** A `still` source may show one picture for long, and comes by WebRTC only. */
   constructor(video, { endpoint = "/whep", token = null, still = false } = {}) {
@@ -56,6 +58,12 @@ export class LivePlayer extends EventTarget {
   get way() {
     if (!this.#session) return null;
     return this.#session instanceof StreamSession ? "websocket" : "webrtc";
+  }
+
+  /** Which picture to ask for: "automatic", "sharp", "saving" or "sound"; now, and of every later session. */
+  choose(choice) {
+    this.#choice = choice;
+    this.#session?.choose?.(choice).then(() => this.#nudge());
   }
 
   /** Make the offer ahead of time (keys and SDP cost tens of milliseconds on a tablet). */
@@ -130,7 +138,7 @@ export class LivePlayer extends EventTarget {
     if (this.#udpBlocked) this.#session = new StreamSession(this.#token);
     else this.#session = this.#spare ?? new WhepSession(this.#endpoint, this.#token, servers);
     this.#spare = null;
-    await this.#session.open(signal);
+    await this.#session.open(signal, this.#choice);
     return this.#session;
   }
 
@@ -169,18 +177,32 @@ export class LivePlayer extends EventTarget {
     if (session instanceof StreamSession) this.#returnToWebRtc(session);
     let before = 0;
     let looked = Date.now(); // the wall clock: others stand still while the device sleeps
+    let moved = 0;
     while (!ended) {
       const frames = await session.frames();
       if (ended) break;
       const now = performance.now();
       const moving = frames > before;
       before = frames;
+      moved = moving ? moved + 1 : 0;
       if (moving) suspect = restarted = false;
       // What still comes after a sleep is what lay in buffers: the kit gave this viewer up meanwhile.
       if (Date.now() - looked > SLEPT_MS && !document.hidden) suspect = true;
       looked = Date.now();
+      // Once may have been the last of a picture that was turned off.
+      if (moved > 1) this.#show(session, "video");
       if (document.hidden && session instanceof StreamSession) watch.renew(now); // nothing is drawn, nothing counted
-      if (watch.see(frames, now) || suspect) {
+      const frozen = watch.see(frames, now);
+      if (!suspect && !moving && (frozen || session.pictureless) && (await this.#onlyHears(session))) {
+        watch.renew(now);
+        restarted = false;
+        if (!attached) this.#attach(session);
+        attached = true;
+        playing();
+        await Promise.race([session.ended, this.#pause(POLL_MS)]);
+        continue;
+      }
+      if (frozen || suspect) {
         told = false;
         if (!session.connected) this.#udpBlocked = StreamSession.supported && !this.#still;
         if (!session.restart || !seen || restarted) break;
@@ -203,6 +225,21 @@ export class LivePlayer extends EventTarget {
       await Promise.race([session.ended, this.#pause(attached ? POLL_MS : POLL_MS / 10)]);
     }
     return seen;
+  }
+
+  /** Whether no picture comes because the kit sends none, but sound. */
+  async #onlyHears(session) {
+    if (!session.hears || !(await session.hears())) return false;
+    if (!session.pictureless) await session.choose();
+    if (session.pictureless) this.#show(session, session.showing);
+    return session.pictureless;
+  }
+
+  #show(session, showing) {
+    if (showing === "video") session.showing = "high";
+    if (session !== this.#session || showing === this.#showing) return;
+    this.#showing = showing;
+    this.dispatchEvent(new CustomEvent("showing", { detail: { showing } }));
   }
 
   /** While `session` lasts, see from time to time whether UDP gets through by now. */

@@ -32,6 +32,11 @@ export class SharedScreen {
     this.#settle();
   }
 
+  /** The viewer's choice of picture quality. */
+  choose(choice) {
+    this.#player.choose(choice);
+  }
+
   unmute() {
     this.#video.muted = false;
   }

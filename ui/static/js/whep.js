@@ -65,6 +65,7 @@ export class WhepSession {
   #etag = null;
   #answer = "";
   #closed = false;
+  #heard = 0;
   #connect;
   #end;
 
@@ -72,6 +73,8 @@ export class WhepSession {
     this.#endpoint = endpoint;
     this.authorize(token);
     this.stream = null;
+    /** What the kit last said that it shows: "high", "low", "still", "none". */
+    this.showing = "high";
     /** Whether ICE and DTLS were ever done. */
     this.connected = false;
     this.whenConnected = new Promise((resolve) => (this.#connect = resolve));
@@ -112,11 +115,13 @@ export class WhepSession {
     else if (ice === "disconnected" || ice === "failed") this.onSuspect();
   }
 
-  /** Send the offer, take the answer. Throws Refused, or TypeError or AbortError when the kit is out of reach. */
-  async open(signal) {
+  /** Send the offer with the wanted quality, take the answer. Throws Refused, or TypeError or AbortError when the kit is out of reach. */
+  async open(signal, quality = "automatic") {
     const body = await this.offered;
     const headers = { ...this.#headers, "Content-Type": "application/sdp" };
-    const response = await fetchWithin(OPEN_TIMEOUT_MS, this.#endpoint, { method: "POST", headers, body }, signal);
+    const endpoint = new URL(this.#endpoint, location.href);
+    if (quality !== "automatic") endpoint.searchParams.set("quality", quality);
+    const response = await fetchWithin(OPEN_TIMEOUT_MS, endpoint, { method: "POST", headers, body }, signal);
     if (!response.ok) throw new Refused(response.status);
     this.#resource = new URL(response.headers.get("Location"), response.url);
     this.#etag = response.headers.get("ETag");
@@ -155,6 +160,31 @@ export class WhepSession {
 
   attach(video) {
     if (video.srcObject !== this.stream) video.srcObject = this.stream;
+  }
+
+  /** Choose a quality, or only ask what the kit shows (`showing`). Out of reach, everything stays as it is. */
+  async choose(quality) {
+    if (!this.#resource) return;
+    const headers = { ...this.#headers, "Content-Type": "application/json" };
+    const options = { method: "PATCH", headers, body: JSON.stringify(quality ? { quality } : {}) };
+    const response = await fetchWithin(RESTART_TIMEOUT_MS, this.#resource, options).catch(() => null);
+    if (response?.ok) this.showing = (await response.json()).showing;
+  }
+
+  /** Whether the kit sends no moving picture: it said so. */
+  get pictureless() {
+    return this.showing === "still" || this.showing === "none";
+  }
+
+  /** Whether sound has come since the last call. */
+  async hears() {
+    let received = 0;
+    for (const report of (await this.connection.getStats()).values()) {
+      if (report.type === "inbound-rtp" && report.kind === "audio") received += report.packetsReceived ?? 0;
+    }
+    const more = received > this.#heard;
+    this.#heard = received;
+    return more;
   }
 
   /** How many pictures have been decoded so far. */
