@@ -40,16 +40,13 @@ def pictures(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.array(times), np.array(luma)
 
 
-def sound(path: Path) -> np.ndarray:
-    """Mono samples at RATE from the file's beginning on, float32."""
+def sound(path: Path) -> tuple[float, np.ndarray]:
+    """The time of the first sample in seconds; mono samples at RATE, float32."""
     resampler = av.AudioResampler("flt", "mono", RATE)
     with av.open(str(path)) as container:
-        blocks = [
-            block.to_ndarray()[0]
-            for frame in container.decode(container.streams.audio[0])
-            for block in resampler.resample(frame)
-        ]
-    return np.concatenate(blocks)
+        frames = list(container.decode(container.streams.audio[0]))
+    blocks = [block.to_ndarray()[0] for frame in frames for block in resampler.resample(frame)]
+    return float(frames[0].time or 0), np.concatenate(blocks)
 
 
 def small(luma: np.ndarray) -> np.ndarray:
@@ -97,6 +94,7 @@ def test_a_film_is_recorded_as_it_is(tmp_path: Path, state: Callable[[str], None
     assert len(recorded) > 0.9 * FILM_FPS * times[-1]
 
     # Its own sound, beside the picture where it was.
-    apart_s = (lag_s(sound(file), sound(FILM)) - offset_s + length_s / 2) % length_s - length_s / 2
+    starts_s, samples = sound(file)
+    apart_s = (lag_s(samples, sound(FILM)[1]) - starts_s - offset_s + length_s / 2) % length_s - length_s / 2
     state(f"film's sound against its picture, as recorded: {apart_s * 1000:+.0f} ms")
     assert abs(apart_s) < LARGEST_OFFSET_S
