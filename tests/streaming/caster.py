@@ -11,6 +11,7 @@ from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerC
 
 from appliance.messages import Packet
 from streaming.aiortc_private import receivable
+from tests.streaming.watcher import bare_offer
 
 
 class PacketTrack(MediaStreamTrack):
@@ -55,13 +56,7 @@ class Caster:
 
     async def offer(self) -> str:
         """An offer without candidates."""
-        connection = self.connection
-        connection._local_candidates_start = True
-        connection._local_candidates += await connection.get_component_candidates(1, [self.address])
-        connection._local_candidates_end = True
-        await self.pc.setLocalDescription(await self.pc.createOffer())
-        lines = self.pc.localDescription.sdp.splitlines()
-        return "\r\n".join(line for line in lines if "candidate" not in line) + "\r\n"
+        return await bare_offer(self.pc, self.connection, self.address)
 
     async def publish(self, client: Any, source: str = "screen", viewer: str = "t1") -> Any:
         """Ask the service and apply its answer."""

@@ -17,6 +17,16 @@ class Signalling(Protocol):
     def watch(self, *, viewer: str, name: str, role: Any, offer: str, peer: str) -> Any: ...
 
 
+async def bare_offer(pc: RTCPeerConnection, connection: Any, address: str) -> str:
+    """The offer of a peer that gathers on `address` alone, without its candidates. `connection` is aioice's."""
+    connection._local_candidates_start = True
+    connection._local_candidates += await connection.get_component_candidates(1, [address])
+    connection._local_candidates_end = True
+    await pc.setLocalDescription(await pc.createOffer())
+    lines = pc.localDescription.sdp.splitlines()
+    return "\r\n".join(line for line in lines if "candidate" not in line) + "\r\n"
+
+
 class Watcher:
     """`offer` is what a page would send: both kinds, recvonly, bundled."""
 
@@ -36,13 +46,7 @@ class Watcher:
 
     async def offer(self) -> str:
         """An offer without candidates, as the page sends it."""
-        connection = self.connection
-        connection._local_candidates_start = True
-        connection._local_candidates += await connection.get_component_candidates(1, [self.address])
-        connection._local_candidates_end = True
-        await self.pc.setLocalDescription(await self.pc.createOffer())
-        lines = self.pc.localDescription.sdp.splitlines()
-        return "\r\n".join(line for line in lines if "candidate" not in line) + "\r\n"
+        return await bare_offer(self.pc, self.connection, self.address)
 
     async def watch(self, client: Signalling, viewer: str = "v1", name: str = "Ada", **options: str) -> Any:
         """Ask the service and apply its answer."""
