@@ -208,11 +208,13 @@ class Connection:
 
     async def close(self) -> None:
         """End the connection and its sockets. Idempotent."""
-        await self._pc.close()
-        self._srtp = self._pair = self._path = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        try:
+            await self._pc.close()
+        finally:  # a close that is cut short must not keep the descriptor
+            self._srtp = self._pair = self._path = None
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
 
 
 class Peer(Connection):
