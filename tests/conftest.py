@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +16,7 @@ settings.register_profile("preau", deadline=None)
 settings.load_profile("preau")
 
 STATED = pytest.StashKey[list[str]]()
+ENDING_S = 20
 
 
 @pytest.fixture(scope="module")  # not for the session: playwright holds an event loop, which `asyncio.run` would meet
@@ -41,3 +43,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("figures")
         for line in stated:
             terminalreporter.line(line)
+
+
+def pytest_unconfigure() -> None:
+    """A thread that a failed test left waiting must not hold up the end of the run: it ends, and says where all are."""
+    faulthandler.dump_traceback_later(ENDING_S, exit=True, file=2)

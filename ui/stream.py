@@ -10,6 +10,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -59,7 +61,13 @@ def stream() -> Response:
     # Without pings, which another thread would write into a frame that waits for room: whoever is gone is noticed by
     # TCP, for there is always something to send.
     environ = {key: value for key, value in request.environ.items() if key != "HTTP_SEC_WEBSOCKET_EXTENSIONS"}
-    link = simple_websocket.Server.accept(environ, max_message_size=LONGEST_TOKEN, receive_bytes=LONGEST_TOKEN)
+    # Its thread waits for what the viewer says, and must not keep a process from ending.
+    link = simple_websocket.Server.accept(
+        environ,
+        max_message_size=LONGEST_TOKEN,
+        receive_bytes=LONGEST_TOKEN,
+        thread_class=partial(Thread, daemon=True),
+    )
     link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_TIMEOUT_MS)
     link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,15 +34,21 @@ def address(kit: Kit) -> Iterator[str]:
     thread.join(5)
 
 
+def opened(address: str, **headers: str) -> simple_websocket.Client:
+    """A viewer that has not said anything. Its thread does not outlive a failed test."""
+    daemon = partial(threading.Thread, daemon=True)
+    return simple_websocket.Client(f"ws://{address}/stream", headers=headers, thread_class=daemon)
+
+
 def connected(address: str, said: str, **headers: str) -> simple_websocket.Client:
-    link = simple_websocket.Client(f"ws://{address}/stream", headers=headers)
+    link = opened(address, **headers)
     link.send(said)
     return link
 
 
 def code_of(link: simple_websocket.Client) -> int:
     with pytest.raises(simple_websocket.ConnectionClosed) as closed:
-        link.receive(5)
+        link.receive(20)
     return int(closed.value.reason)
 
 
@@ -84,7 +91,7 @@ def test_viewers_leave_threads_for_the_pages(tmp_path: Path, address: str, kit: 
     while places.acquire(blocking=False):
         taken += 1
     assert taken == 40  # a third of the web server's threads
-    assert code_of(simple_websocket.Client(f"ws://{address}/stream")) == 4503
+    assert code_of(opened(address)) == 4503
     places.release()
     link = connected(address, kit.teacher_token())
     wait_until(lambda: kit.state.viewers.teachers == 2, 5, "the teacher to sit")
