@@ -31,6 +31,7 @@ LONGEST_TOKEN = 1024
 TAKE_S = 1.0
 TCP_TIMEOUT_MS = 10_000
 SEND_BUFFER_BYTES = 256 * 1024  # a second of picture and sound: what lies here is already late
+GOODBYE_S = 1.0
 REFUSED = 4000
 OVER = 1000
 
@@ -72,8 +73,17 @@ def stream() -> Response:
     link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     with suppress(simple_websocket.ConnectionClosed, OSError):
-        link.close(placed(link))
+        hang_up(link, placed(link))
     return Served(link.mode)
+
+
+def hang_up(link: Any, code: int) -> None:
+    """Say why, and end the connection: a viewer who does not answer the goodbye would keep it, and a thread, for ever
+    (RFC 6455 section 7.1.1)."""
+    link.close(code)
+    link.thread.join(GOODBYE_S)
+    with suppress(OSError):
+        link.sock.shutdown(socket.SHUT_RDWR)
 
 
 def placed(link: Any) -> int:

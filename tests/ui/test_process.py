@@ -18,6 +18,7 @@ import pytest
 import simple_websocket
 
 from tests.ui.conftest import PIN
+from tests.websocket import Client
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,10 +62,10 @@ class Process:
         children = Path(f"/proc/{self.master.pid}/task/{self.master.pid}/children").read_text()
         return int(children.split()[0])
 
-    def open_page(self) -> simple_websocket.Client:
+    def open_page(self) -> Client:
         """A Socket.IO connection (Engine.IO 4 over WebSocket), as an open page has one."""
         token = json.loads(self.request("POST", "/api/v1/session", {"pin": PIN})[1])["token"]
-        page = simple_websocket.Client(f"ws://127.0.0.1:{self.port}/socket.io/?EIO=4&transport=websocket")
+        page = Client(f"ws://127.0.0.1:{self.port}/socket.io/?EIO=4&transport=websocket")
         assert page.receive(5).startswith("0")
         page.send("40" + json.dumps({"token": token}))
         while not page.receive(5).startswith("40"):  # what is new is told first

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,13 @@ from werkzeug.serving import make_server
 
 from tests.kit import wait_until
 from tests.ui.conftest import PIN, Kit, make_kit
+from tests.websocket import Client
 from ui.segments import Head, Segment
 
+UPGRADE = (
+    b"GET /stream HTTP/1.1\r\nHost: kit\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 HEAD = Head('video/mp4; codecs="avc1.42c01f"', b"init")
 
 
@@ -34,21 +39,15 @@ def address(kit: Kit) -> Iterator[str]:
     thread.join(5)
 
 
-def opened(address: str, **headers: str) -> simple_websocket.Client:
-    """A viewer that has not said anything. Its thread does not outlive a failed test."""
-    daemon = partial(threading.Thread, daemon=True)
-    return simple_websocket.Client(f"ws://{address}/stream", headers=headers, thread_class=daemon)
-
-
-def connected(address: str, said: str, **headers: str) -> simple_websocket.Client:
-    link = opened(address, **headers)
+def connected(address: str, said: str, **headers: str) -> Client:
+    link = Client(f"ws://{address}/stream", **headers)
     link.send(said)
     return link
 
 
-def code_of(link: simple_websocket.Client) -> int:
+def code_of(link: Client) -> int:
     with pytest.raises(simple_websocket.ConnectionClosed) as closed:
-        link.receive(20)
+        link.receive(5)
     return int(closed.value.reason)
 
 
@@ -91,12 +90,24 @@ def test_viewers_leave_threads_for_the_pages(tmp_path: Path, address: str, kit: 
     while places.acquire(blocking=False):
         taken += 1
     assert taken == 40  # a third of the web server's threads
-    assert code_of(opened(address)) == 4503
+    assert code_of(Client(f"ws://{address}/stream")) == 4503
     places.release()
     link = connected(address, kit.teacher_token())
     wait_until(lambda: kit.state.viewers.teachers == 2, 5, "the teacher to sit")
     link.close()
     wait_until(lambda: places.acquire(blocking=False), 5, "the place to be free again")
+
+
+def test_a_viewer_who_does_not_answer_the_goodbye_loses_the_connection(address: str) -> None:
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as mute:
+        mute.sendall(UPGRADE)
+        said = b""
+        while data := mute.recv(4096):  # until the kit hangs up
+            said += data
+            if said.endswith(b"\r\n\r\n"):
+                mute.sendall(b"\x81\x80" + bytes(4))  # a text of no length: a token that nobody has
+    assert said.endswith(b"\x88\x02" + (4401).to_bytes(2))
 
 
 def test_a_page_that_talks_is_hung_up_on(kit: Kit, address: str) -> None:
