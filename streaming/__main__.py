@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 
@@ -19,6 +20,7 @@ def main() -> None:
     streaming = service.begin("streaming")
     for talkative in ("aioice", "aiortc"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    gc.freeze()  # what is imported stays: the collector need not look at it again while viewers wait
     asyncio.run(Server(streaming).serve(streaming.start))
     streaming.join()
 

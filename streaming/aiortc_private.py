@@ -11,7 +11,7 @@ import asyncio
 import functools
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, cast
 
@@ -35,7 +35,7 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.sdp import SessionDescription
 
 from streaming.ingest.stream import Incoming
-from streaming.lane import Negotiated
+from streaming.lane import Negotiated, Ssrcs
 from streaming.offer import PARSE_ERRORS, Offer, OfferError
 from streaming.srtp import TRAILERS, SrtpPath
 
@@ -66,10 +66,27 @@ def receivable(kind: str) -> list[RTCRtpCodecCapability]:
     return [codec for codec in preferences(kind) if not codec.mimeType.lower().endswith("/rtx")]
 
 
+class _Nominated(dict[int, Any]):
+    """aioice's nominated pairs by component, which tells `changed` when one comes or all go."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+
+    def __setitem__(self, component: int, pair: Any) -> None:
+        super().__setitem__(component, pair)
+        self._changed()
+
+    def clear(self) -> None:
+        super().clear()
+        self._changed()
+
+
 class Connection:
     """One browser's connection, whichever way media goes. Calls back on its loop: `on_rtcp(data)` with decrypted
     compound packets, `on_gone()` when the connection is lost. `heard_ns` is when a datagram last came from the browser
-    (0: never)."""
+    (0: never). `path` is what encrypts and sends RTP to the browser now, None while there is no way to it; ICE may
+    change its mind about the pair at any time."""
 
     def __init__(self, kinds: Sequence[str], *, on_rtcp: Callable[[bytes], None], on_gone: Callable[[], None]) -> None:
         self._on_rtcp, self._on_gone = on_rtcp, on_gone
@@ -82,10 +99,11 @@ class Connection:
             self._prepare(kind)
         self._dtls: Any = self._pc.getTransceivers()[0].sender.transport
         self._connection: Any = self._dtls.transport._connection
+        self._connection._nominated = _Nominated(self._repoint)
         self._srtp: Any = None
         self._pair: Any = None
         self._socket: socket.socket | None = None
-        self._path: SrtpPath | None = None
+        self.path: SrtpPath | None = None
         self._address: tuple[str, int] = ("", 0)
 
     def _prepare(self, kind: str) -> None:
@@ -182,27 +200,28 @@ class Connection:
         candidates = self._dtls.transport.iceGatherer.getLocalCandidates()
         return connection.local_username, connection.local_password, candidates
 
-    def path(self) -> SrtpPath | None:
-        """What encrypts and sends RTP to the browser now; None while there is no way to it.
-
-        To be asked for every frame: ICE may change its mind about the pair.
-        """
+    def _repoint(self) -> None:
+        """Send to the nominated pair from now on."""
         pair = self._connection._nominated.get(1)
-        if pair is self._pair:
-            return self._path
+        if pair is self._pair or self._srtp is None:
+            return
         if self._socket is not None:
             self._socket.close()
-        self._socket, self._path, self._pair = None, None, pair
-        if pair is not None and self._srtp is not None:
+        self._socket, self.path, self._pair = None, None, pair
+        if pair is not None:
             self._socket = pair.protocol.transport.get_extra_info("socket").dup()
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             self._address = pair.remote_addr
-            self._path = SrtpPath(self._srtp, self._socket, pair.remote_addr)
-        return self._path
+            self.path = SrtpPath(self._srtp, self._socket, pair.remote_addr)
+
+    def _encrypt_with(self, srtp: Any) -> None:
+        """DTLS is done, and this is its outgoing SRTP session."""
+        self._srtp = srtp
+        self._repoint()
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send one compound RTCP packet; it is lost when the socket is full."""
-        if self.path() is not None and self._socket is not None:
+        if self._socket is not None:
             with suppress(OSError):
                 self._socket.sendto(self._srtp.protect_rtcp(packet), self._address)
 
@@ -211,32 +230,41 @@ class Connection:
         try:
             await self._pc.close()
         finally:  # a close that is cut short must not keep the descriptor
-            self._srtp = self._pair = self._path = None
+            self._srtp = self._pair = self.path = None
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
 
 
 class Peer(Connection):
-    """A viewer's connection: `on_ready(tracks)` is called once ICE and DTLS are done."""
+    """A viewer's connection: `on_ready(tracks)` is called once ICE and DTLS are done, `on_path()` whenever `path` has
+    changed. `ssrcs` are those to send with."""
 
     def __init__(
         self,
         kinds: Sequence[str],
+        ssrcs: Mapping[str, Ssrcs],
         *,
         on_ready: Callable[[list[Negotiated]], None],
         on_rtcp: Callable[[bytes], None],
         on_gone: Callable[[], None],
+        on_path: Callable[[], None] = lambda: None,
     ) -> None:
-        self._on_ready = on_ready
+        self._on_ready, self._on_path, self._ssrcs = on_ready, on_path, ssrcs
         self._negotiated: list[Negotiated] = []
         super().__init__(kinds, on_rtcp=on_rtcp, on_gone=on_gone)
 
     def _prepare(self, kind: str) -> None:
         transceiver = self._pc.addTransceiver(kind, direction="sendonly")
         transceiver.setCodecPreferences(preferences(kind))
+        sender = cast(Any, transceiver.sender)
+        sender._ssrc, sender._rtx_ssrc = self._ssrcs[kind]
         # The instance's own `send` hides the method: aiortc's encoder and RTCP tasks never start.
-        cast(Any, transceiver.sender).send = functools.partial(self._started, transceiver)
+        sender.send = functools.partial(self._started, transceiver)
+
+    def _repoint(self) -> None:
+        super()._repoint()
+        self._on_path()
 
     def _extend(self, offer: Offer) -> None:
         offered = {
@@ -274,7 +302,7 @@ class Peer(Connection):
             )
         )
         if len(self._negotiated) == len(self._kinds):
-            self._srtp = self._dtls._tx_srtp
+            self._encrypt_with(self._dtls._tx_srtp)
             self._on_ready(self._negotiated)
 
 
@@ -310,7 +338,7 @@ class IncomingPeer(Connection):
         types = frozenset(int(codec.payloadType or 0) for codec in parameters.codecs)
         self._incoming[parameters.muxId] = Incoming(kind, types)
         if len(self._incoming) == len(self._kinds):
-            self._srtp = self._dtls._tx_srtp
+            self._encrypt_with(self._dtls._tx_srtp)
             self._on_ready(list(self._incoming.values()))
 
     async def _handle_rtp(self, data: bytes, arrival_time_ms: int) -> None:

@@ -1,9 +1,11 @@
 """A frame as the datagrams of a burst: headers and payloads at their places, made once for all viewers whose headers
 look alike.
 
-Pure. What differs between such viewers is ten bytes a packet, which `Burst.write` sets: sequence number, timestamp,
-SSRC. Packets of a burst are of one length (the last may be shorter) and lie end to end once they are encrypted, so
-that the kernel can take the whole burst in one call (UDP_SEGMENT, udp(7)).
+Pure. The numbers are the history's own: who has missed nothing gets the same bytes as everybody else, and only their
+encryption is a viewer's own. `Burst.numbered` sets other numbers for those who have. (RFC 3550 section 5.1 asks for
+random ones against known plaintext, which the ciphers of DTLS-SRTP do not fear.) Packets of a burst are of one length
+(the last may be shorter) and lie end to end once they are encrypted, so that the kernel can take the whole burst in one
+call (UDP_SEGMENT, udp(7)).
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from typing import NamedTuple, Protocol
 
 # Packets that leave in one call. The kernel takes 64; more than this at once is a burst that a weak link's queue loses.
 MOST_PACKETS = 16
+TICKS_MASK = 0xFFFFFFFF
 _EXTENSION_PROFILE = 0xBEDE  # RFC 8285 section 4.2, one-byte headers
 _LARGEST_ONE_BYTE_ID = 14
 # At least 0, at most 10 s, in steps of 10 ms, 12 bits each: a page may show a frame as soon as it is whole.
 _PLAYOUT_DELAY = (0 << 12 | 1000).to_bytes(3)
 _FIXED = Struct("!BBHIIHH")
-_OWN = Struct("!HII")  # at byte 2 of a packet: sequence number, timestamp, SSRC
+_OWN = Struct("!HI")  # at byte 2 of a packet: sequence number and timestamp
 
 
 class Times(NamedTuple):
@@ -33,6 +36,7 @@ class Layout(NamedTuple):
     """What SDP and DTLS settled about a track's packets. Extension ids are 0 where the offer had none; `trailer` is how
     many bytes encryption adds to a packet."""
 
+    ssrc: int
     payload_type: int
     mid: str
     mid_id: int
@@ -42,7 +46,7 @@ class Layout(NamedTuple):
     trailer: int
 
     def head(self, times: Times, *, marker: bool) -> bytes:
-        """A packet's header without sequence number, timestamp and SSRC (RFC 3550 section 5.1, RFC 8285 section 4.2).
+        """A packet's header without sequence number and timestamp (RFC 3550 section 5.1, RFC 8285 section 4.2).
 
         The extension bit is set always: an extension of no words is as valid as one of three.
         """
@@ -58,56 +62,65 @@ class Layout(NamedTuple):
         )
         elements += bytes(-len(elements) % 4)
         kind = self.payload_type | (0x80 if marker else 0)
-        return _FIXED.pack(0x90, kind, 0, 0, 0, _EXTENSION_PROFILE, len(elements) // 4) + elements
+        return _FIXED.pack(0x90, kind, 0, 0, self.ssrc, _EXTENSION_PROFILE, len(elements) // 4) + elements
 
 
 class Burst:
-    """`count` packets. `stride` is what lies between their beginnings: a datagram's length, encrypted. `lengths` are
-    theirs before encryption, as C ints, `total` the bytes of all datagrams, `octets` of all payloads. `prepared` is
-    whatever a path wants to find again when it sends the burst to the next viewer."""
+    """`count` packets, the payloads of the history from number `first` on, of a frame at `ticks` (32 bits). `stride` is
+    what lies between their beginnings: a datagram's length, encrypted. `lengths` are theirs before encryption, as C
+    ints, `total` the bytes of all datagrams, `octets` of all payloads. `prepared` is whatever a path wants to find
+    again when it sends the burst to the next viewer."""
 
-    __slots__ = ("_data", "_places", "_size", "count", "lengths", "octets", "prepared", "stride", "total")
+    __slots__ = ("_data", "_seq", "count", "first", "lengths", "octets", "prepared", "stride", "ticks", "total")
 
-    def __init__(self, packets: Sequence[bytes], trailer: int, octets: int) -> None:
+    def __init__(self, packets: Sequence[bytes], trailer: int, octets: int, first: int, ticks: int) -> None:
         room = bytes(trailer)
-        self._data = room.join(packets)
+        self.first, self.ticks, self._seq = first, ticks, first & 0xFFFF
         self.count = len(packets)
         self.stride = len(packets[0]) + trailer
         self.lengths = pack(f"={len(packets)}i", *map(len, packets))
-        self._size = len(self._data)
-        self.total = self._size + trailer
+        self._data = self._with(room.join([*packets, b""]), self._seq, ticks)
+        self.total = len(self._data)
         self.prepared: object = None
         self.octets = octets
-        self._places = range(2, 2 + self.count * self.stride, self.stride)
 
-    def write(self, into: memoryview, seq: int, ticks: int, ssrc: int) -> None:
-        """Write the packets of one viewer, the first numbered `seq`, with room for encryption after each."""
-        into[: self._size] = self._data
-        own = _OWN.pack_into
-        for place in self._places:
-            own(into, place, seq & 0xFFFF, ticks, ssrc)
-            seq += 1
+    def numbered(self, seq: int, ticks: int) -> bytes:
+        """The packets, the first numbered `seq` (16 bits), with room for encryption after each."""
+        if seq == self._seq and ticks == self.ticks:
+            return self._data
+        return self._with(self._data, seq, ticks)
+
+    def _with(self, packets: bytes, seq: int, ticks: int) -> bytes:
+        result = bytearray(packets)
+        for number in range(self.count):
+            _OWN.pack_into(result, 2 + number * self.stride, (seq + number) & 0xFFFF, ticks)
+        return bytes(result)
 
 
 class Path(Protocol):
-    """The encrypted way to one viewer."""
+    """The encrypted way to one viewer. With `joint`, bursts may go to it together with those to others."""
 
-    def send(self, burst: Burst, seq: int, ticks: int, ssrc: int) -> int:
+    joint: bool
+
+    def send(self, burst: Burst, seq: int, ticks: int) -> int:
         """Send a burst; how many of its packets went, fewer than it has when the socket is full."""
 
     def send_packet(self, packet: bytes) -> bool:
         """Send one RTP packet; False when the socket is full."""
 
 
-def packet(layout: Layout, payload: bytes, times: Times, *, marker: bool, own: tuple[int, int, int]) -> bytes:
-    """One RTP packet by itself; `own` is sequence number, timestamp and SSRC."""
+def packet(layout: Layout, payload: bytes, times: Times, *, marker: bool, own: tuple[int, int]) -> bytes:
+    """One RTP packet by itself; `own` is sequence number and timestamp."""
     head = bytearray(layout.head(times, marker=marker))
     _OWN.pack_into(head, 2, *own)
     return bytes(head) + payload
 
 
-def bursts(payloads: Sequence[bytes], layout: Layout, times: Times, *, marker: bool) -> list[Burst]:
-    """A frame's packets, in order, in as few bursts as their lengths allow. `marker` marks the last one."""
+def bursts(
+    payloads: Sequence[bytes], layout: Layout, times: Times, *, first: int, ticks: int, marker: bool
+) -> list[Burst]:
+    """A frame's packets, in order, in as few bursts as their lengths allow: payload number `first` and those after it,
+    at `ticks`. `marker` marks the last one."""
     head = layout.head(times, marker=False)
     last = layout.head(times, marker=marker)
     result: list[Burst] = []
@@ -120,6 +133,7 @@ def bursts(payloads: Sequence[bytes], layout: Layout, times: Times, *, marker: b
         group = payloads[begin:end]
         heads = [head] * (end - begin) if end < len(payloads) else [head] * (end - begin - 1) + [last]
         packets = [first + rest for first, rest in zip(heads, group, strict=True)]
-        result.append(Burst(packets, layout.trailer, sum(map(len, group))))
+        octets = sum(map(len, group))
+        result.append(Burst(packets, layout.trailer, octets, first + begin, ticks & TICKS_MASK))
         begin = end
     return result

@@ -98,10 +98,12 @@ class Commands:
             tracks=tracks,
             rungs=self._fanout.rungs_of(command.source),
             quality=command.quality,
+            ssrcs=self._fanout.ssrcs,
             on_ready=self._fanout.ready,
             on_gone=self._fanout.remove,
             on_keyframe=self._fanout.want_keyframe,
             on_rung=self._fanout.begin_rung,
+            on_change=self._fanout.changed,
         )
         self._fanout.add(viewer, time.monotonic_ns())
         return await self._answer(viewer, addresses)

@@ -1,14 +1,10 @@
-"""The fan-out: every packet of the bus, cut once, to every viewer; and who watches. Belongs to the service's loop.
-
-Fan-out to one viewer never waits: a full socket costs that viewer the frames up to the next keyframe, nobody else
-anything. Between viewers the loop gets a turn every few milliseconds, so that joining is quick in a full room.
-"""
+"""The fan-out: every packet of the bus, cut once, to every viewer; and who watches. Belongs to the service's loop."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -16,15 +12,15 @@ import structlog
 from appliance.logs import OncePerSecond
 from appliance.messages import CAMERA_360P, CAMERA_720P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS, Packet, ViewersState
 from streaming import clock
+from streaming.delivery import Delivery
 from streaming.ladder import Step
-from streaming.lane import Lane
+from streaming.lane import Lane, Ssrcs
 from streaming.metrics import Metrics
 from streaming.track import Track
 from streaming.viewer import CONNECT_TIMEOUT_S, Viewer
 
 log = structlog.get_logger()
 
-TURN_NS = 4_000_000
 CLOSE_TIMEOUT_S = 3.0
 WISH_NS = 500_000_000  # viewers who change at once make one wish
 LINGER_NS = 5 * clock.NS
@@ -62,6 +58,9 @@ class Fanout:
         self._saving = Track(CAMERA_360P, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset, rung=1)
         self._wished_ns: int | None = None
         self.viewers: dict[str, Viewer] = {}
+        self.ssrcs = {"video": Ssrcs.chosen(), "audio": Ssrcs.chosen()}
+        self._delivery = Delivery(self.viewers, self._full)
+        self.changed = self._delivery.changed
         self._over: dict[str, int] = {}
         self._by_name = {track.name: track for track in (*self.tracks.values(), self._saving, *self._screen.values())}
         self._metrics = metrics
@@ -87,8 +86,12 @@ class Fanout:
 
     # --- media -------------------------------------------------------------------------------------------
 
-    async def publish(self, packet: Packet, now_ns: int) -> None:
-        """Send one packet of the bus to everybody. Packets of other tracks are ignored."""
+    def deliver(self) -> Coroutine[object, object, None]:
+        """What sends pictures; to be run as a task."""
+        return self._delivery.run()
+
+    def publish(self, packet: Packet, now_ns: int) -> None:
+        """Take one packet of the bus for everybody. Packets of other tracks are ignored."""
         track = self._by_name.get(packet.track)
         if track is None:
             return
@@ -104,24 +107,25 @@ class Fanout:
         if frame is None:
             self.want_keyframe(track, now_ns)
             return
-        turn_ns, clock_ns = now_ns, time.monotonic_ns
-        for viewer in [viewer for viewer in self.viewers.values() if viewer.connected]:
-            if not viewer.send(track, frame) and not viewer.closed:
-                self._metrics.viewer_drops.inc()
-                if count := self._dropped.hit(now_ns / clock.NS):
-                    log.warning("a viewer's socket is full", viewer=viewer.name, count=count)
-            if clock_ns() - turn_ns > TURN_NS:
-                await asyncio.sleep(0)
-                turn_ns = clock_ns()
+        if track.kind == "audio":
+            self._delivery.sound(track, frame)
+        elif not self._delivery.picture(track, frame):
+            self._torn(track, 1, now_ns)
+            self.want_keyframe(track, now_ns)
+
+    def _full(self, viewer: Viewer) -> None:
+        if not viewer.closed:
+            viewer.full()
+            self._metrics.viewer_drops.inc()
+            if count := self._dropped.hit():
+                log.warning("a viewer's socket is full", viewer=viewer.name, count=count)
 
     def _torn(self, track: Track, lost: int, now_ns: int) -> None:
         self._metrics.bus_drops.inc(lost)
         if lost and (count := self._missing.hit(now_ns / clock.NS)):
-            log.warning("packets missing on the bus", track=track.name, lost=lost, count=count)
+            log.warning("packets were lost before they were sent", track=track.name, lost=lost, count=count)
         if track.kind == "video":
-            for viewer in self.viewers.values():
-                if (lane := viewer.lanes.get(track)) is not None:
-                    lane.waiting = True
+            self._delivery.tear(track)
 
     def want_keyframe(self, track: Track, now_ns: int | None = None) -> None:
         """A viewer of `track` needs a keyframe (PLI, FIR, a start, a gap); at most one request a second goes out."""
@@ -157,7 +161,8 @@ class Fanout:
         for track in list(viewer.lanes):
             if track.kind == "video":
                 frames, ask = track.start(now_ns)
-                viewer.start(track, frames)
+                if frames:
+                    self._delivery.catch_up(viewer, viewer.lanes[track], frames)
                 if ask:
                     self._request(track)
         self.announce()
@@ -165,6 +170,7 @@ class Fanout:
     def remove(self, viewer: Viewer) -> asyncio.Task[None]:
         """Forget a viewer and close it in the background. Idempotent."""
         if self.viewers.pop(viewer.session, None) is not None:
+            self.changed()
             self._count(viewer)
             for lane in viewer.every_lane:
                 self._counted.pop(lane, None)

@@ -20,9 +20,9 @@ BURSTS_KEPT = 15  # frames: half a second of picture, which viewers who join sha
 class Frame:
     """One packet of the bus, cut into RTP payloads.
 
-    `number` counts frames, `first` is the running number of the first payload, `ticks` the RTP time before a
-    viewer's offset, `times` what all viewers' header extensions say (so a resent datagram is the same to the
-    last bit: SRTP with GCM must never encrypt two different packets under one sequence number).
+    `number` counts frames, `first` is the running number of the first payload, `ticks` the RTP time (not yet reduced
+    to 32 bits), `times` what all viewers' header extensions say (so a resent datagram is the same to the last bit:
+    SRTP with GCM must never encrypt two different packets under one sequence number).
     """
 
     number: int
@@ -39,7 +39,7 @@ class Frame:
         """The frame as datagrams, made once for all viewers whose packets look alike: those with the same `key`."""
         result = self.made.get(key)
         if result is None:
-            result = bursts(self.payloads, layout, self.times, marker=self.marker)
+            result = bursts(self.payloads, layout, self.times, first=self.first, ticks=self.ticks, marker=self.marker)
             self.made[key] = result
         return result
 

@@ -1,23 +1,48 @@
 """One track on its way to one viewer: RTP headers, sequence numbers, what may be sent, what may be resent.
 
 Pure: what sends is an argument. `Lane.send` runs for every frame of every viewer, so it does as little as it can.
+A frame of more than one burst, or of the past, is not sent at once: what is left of it is the lane's backlog, which
+`Lane.proceed` sends a burst at a time, and which everything later waits behind.
 """
 
 from __future__ import annotations
 
+import random
 import sys
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from streaming.burst import Layout, Path, packet
+from streaming.burst import MOST_PACKETS, TICKS_MASK, Burst, Layout, Path, packet
 from streaming.history import Frame, History
+
+if TYPE_CHECKING:
+    from streaming.cohort import Cohort
 
 MAX_RESENDS = 3
 RUNS_KEPT = 32
 RESENDS_KEPT = 1024
 ROUND_TRIP_NS = 50_000_000  # until the viewer's first report tells
 CATCH_UP_STEP_S = 0.001
-_MASK = 0xFFFFFFFF
+MOST_BACKLOG = 64  # bursts: more than any two seconds of picture that a browser can begin with
+# SRTP would lose count of an early wrap when the first packets are lost (RFC 3711 section 3.3.1): who would begin so
+# near it begins elsewhere.
+_NEAR_WRAP = 0xE000
+
+
+class Ssrcs(NamedTuple):
+    """What names a stream in its RTP session, and the RTX stream that repairs it (32 bits each, RFC 3550 section 8).
+    Each viewer is a session of its own: all may have the same ones."""
+
+    media: int
+    repair: int
+
+    @classmethod
+    def chosen(cls) -> Ssrcs:
+        """At random, as they must be."""
+        media, repair = random.sample(range(1, 1 << 32), 2)
+        return cls(media, repair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +79,29 @@ class Run:
 
 
 class Lane:
-    """Sequence numbers begin at `first_seq`, timestamps are the track's plus `ticks_offset`."""
+    """Sequence numbers begin at `first_seq`, or, when that is None, are the history's own for as long as the lane
+    misses nothing: see `streaming.burst`. While it belongs to a cohort, that sends in its place."""
 
-    def __init__(self, negotiated: Negotiated, *, first_seq: int, ticks_offset: int) -> None:
+    def __init__(self, negotiated: Negotiated, *, first_seq: int | None = None) -> None:
         self.negotiated = negotiated
-        self.first_seq = first_seq
-        self.ticks_offset = ticks_offset
+        self.first_seq = first_seq or 0
         self.waiting = negotiated.kind == "video"
-        self.sent = 0
-        self.octets = 0
         self.resent = 0
-        self._ssrc = negotiated.ssrc
-        self._run = Run(0, -1, None)
+        self.cohort: Cohort | None = None
+        self.next = -1  # the payload number that continues the present run
+        self.backlog: deque[tuple[Burst, int, Frame | None]] = deque()
+        self._own_numbers = first_seq is None
+        self._sent = 0
+        self._octets = 0
+        self._taken = -1  # the payload number behind the last frame that was sent or is in the backlog
+        self._anchor: Frame | None = None
         self._runs: deque[Run] = deque(maxlen=RUNS_KEPT)
         self.round_trip_ns = ROUND_TRIP_NS
         self._resends: dict[int, tuple[int, int]] = {}  # how often, and when last
         self._repaired = 0
-        self._step = int(negotiated.rate * CATCH_UP_STEP_S)
+        self._tick_step = int(negotiated.rate * CATCH_UP_STEP_S)
         self._layout = Layout(
+            negotiated.ssrc,
             negotiated.payload_type,
             negotiated.mid,
             negotiated.mid_id,
@@ -80,16 +110,54 @@ class Lane:
             negotiated.playout_delay_id,
             negotiated.trailer,
         )
-        self._repair = self._layout._replace(payload_type=negotiated.repair_payload_type)
+        self._repair = self._layout._replace(ssrc=negotiated.repair_ssrc, payload_type=negotiated.repair_payload_type)
         self._alike = sys.intern(repr(self._layout))
 
+    @property
+    def sent(self) -> int:
+        """Packets sent so far, without those resent."""
+        return self._sent if self.cohort is None else self._sent + self.cohort.sent
+
+    @property
+    def octets(self) -> int:
+        """Bytes of payload in them."""
+        return self._octets if self.cohort is None else self._octets + self.cohort.octets
+
+    @property
+    def shift(self) -> int:
+        """What to add to a payload's number for the sequence number that it goes out under (modulo 2^16)."""
+        return self.first_seq + self._sent - self.next & 0xFFFF
+
+    @property
+    def step(self) -> tuple[str, int, int] | None:
+        """Lanes of the same step get the same packets from now on. None for one that must go its own way for now."""
+        if self.waiting or self.backlog or not self._sent or self._anchor is not None:
+            return None
+        return self._alike, self.shift, self.next
+
+    def bursts(self, frame: Frame) -> list[Burst]:
+        """The frame as this lane's datagrams."""
+        return frame.made.get(self._alike) or frame.bursts(self._alike, self._layout)
+
     def send(self, frame: Frame, path: Path) -> bool:
-        """Send a live frame. False when the socket was full: the viewer then waits for the next keyframe."""
+        """Send a live frame, or its first burst. False when the socket was full, or the backlog is: the viewer then
+        waits for the next keyframe."""
         if self.waiting:
             if not frame.keyframe:
                 return True
             self.waiting = False
-        return self._send(frame, path, None)
+        elif frame.first < self._taken:
+            return True  # it was among those to catch up with
+        self._taken = frame.first + len(frame.payloads)
+        bursts = self.bursts(frame)
+        if self.backlog:
+            if len(self.backlog) > MOST_BACKLOG:
+                return self.give_up()
+            self.backlog.extend((burst, burst.ticks, None) for burst in bursts)
+            return True
+        if len(bursts) > 1:
+            self.backlog.extend((burst, burst.ticks, None) for burst in bursts[1:])
+        return self._send(bursts[0], bursts[0].ticks, None, path)
 
     def catch_up(self, frames: list[Frame], path: Path) -> bool:
         """Begin with frames of the past, a keyframe first.
@@ -98,24 +166,71 @@ class Lane:
         once and shows the present, where their true times would make it play everything late from then on.
         """
         self.waiting = False
-        return all(self._send(frame, path, frames[-1]) for frame in frames)
+        anchor = frames[-1]
+        for frame in frames:
+            ticks = self._ticks(frame, anchor)
+            self.backlog.extend((burst, ticks, anchor) for burst in self.bursts(frame))
+        self._taken = anchor.first + len(anchor.payloads)
+        return self.proceed(path)
 
-    def _send(self, frame: Frame, path: Path, anchor: Frame | None) -> bool:
-        run = self._run
-        if run.first + self.sent - run.sent != frame.first or run.anchor is not anchor:
-            self._begin_run(Run(self.sent, frame.first, anchor))
-        ticks = frame.ticks + self.ticks_offset & _MASK if anchor is None else self._ticks(frame, anchor)
-        for burst in frame.made.get(self._alike) or frame.bursts(self._alike, self._layout):
-            went = path.send(burst, self.first_seq + self.sent, ticks, self._ssrc)
-            self.sent += went
-            if went != burst.count:
-                self.waiting = self.negotiated.kind == "video"
+    def proceed(self, path: Path) -> bool:
+        """Send as much of the backlog as may leave at once. False when the socket was full."""
+        packets = 0
+        while self.backlog and packets < MOST_PACKETS:
+            burst, ticks, anchor = self.backlog.popleft()
+            if not self._send(burst, ticks, anchor, path):
                 return False
-            self.octets += burst.octets
+            packets += burst.count
+        return True
+
+    def give_up(self) -> bool:
+        """Drop what has not left yet; a picture goes on with the next keyframe. False, as `send` says it. For lanes
+        of no cohort."""
+        self.backlog.clear()
+        self.waiting = self.negotiated.kind == "video"
+        return False
+
+    def leave(self, sent: int, octets: int, following: int, backlog: Iterable[Burst]) -> None:
+        """The cohort is dissolved: it sent so much, payload number `following` comes next, and `backlog` is due."""
+        self.cohort = None
+        self._sent += sent
+        self._octets += octets
+        self.next = self._taken = following
+        self.backlog.extend((burst, burst.ticks, None) for burst in backlog)
+        if self.backlog:
+            last = self.backlog[-1][0]
+            self._taken = last.first + last.count
+
+    def passed(self, burst: Burst) -> None:
+        """The burst went out, all of it."""
+        self._sent += burst.count
+        self._octets += burst.octets
+        self.next = burst.first + burst.count
+        self._taken = max(self._taken, self.next)
+
+    def stopped(self, burst: Burst, went: int) -> None:
+        """Of a burst that was taken for passed only so many packets went."""
+        self._sent += went - burst.count
+        self._octets -= burst.octets
+        self.next = burst.first + went
+        self.give_up()
+
+    def _send(self, burst: Burst, ticks: int, anchor: Frame | None, path: Path) -> bool:
+        if burst.first != self.next or anchor is not self._anchor:
+            self._begin_run(Run(self._sent, burst.first, anchor))
+        went = path.send(burst, self.first_seq + self._sent & 0xFFFF, ticks)
+        self._sent += went
+        self.next = burst.first + went
+        if went != burst.count:
+            return self.give_up()
+        self._octets += burst.octets
         return True
 
     def _begin_run(self, run: Run) -> None:
-        self._run = run
+        if not self._sent and self._own_numbers:
+            seq = run.first & 0xFFFF
+            self.first_seq = seq if seq < _NEAR_WRAP else seq - 0x8000
+        self._anchor = run.anchor
         if self._runs and self._runs[-1].sent == run.sent:
             self._runs.pop()  # nothing went out under it
         self._runs.append(run)
@@ -125,8 +240,9 @@ class Lane:
 
         None when it is too old, was resent often enough, or was resent within a round trip: then it may be on its way.
         """
-        number = self.sent - ((self.first_seq + self.sent - seq) & 0xFFFF)
-        if not 0 <= number < self.sent:
+        sent = self.sent
+        number = sent - ((self.first_seq + sent - seq) & 0xFFFF)
+        if not 0 <= number < sent:
             return None
         run = next((run for run in reversed(self._runs) if run.sent <= number), None)
         found = history.find(run.first + number - run.sent) if run else None
@@ -137,9 +253,8 @@ class Lane:
         ticks, payload = self._ticks(frame, run.anchor), frame.payloads[position]
         marker = frame.marker and position == len(frame.payloads) - 1
         if not self.negotiated.repair_payload_type:
-            own = (seq, ticks, self.negotiated.ssrc)
-            return packet(self._layout, payload, frame.times, marker=marker, own=own)
-        own = ((self.first_seq + self._repaired) & 0xFFFF, ticks, self.negotiated.repair_ssrc)
+            return packet(self._layout, payload, frame.times, marker=marker, own=(seq, ticks))
+        own = ((self.first_seq + self._repaired) & 0xFFFF, ticks)
         self._repaired += 1
         # The original sequence number comes before the payload (RFC 4588 section 4).
         times = frame.times._replace(sent=abs_send_time)
@@ -154,5 +269,5 @@ class Lane:
         return allowed
 
     def _ticks(self, frame: Frame, anchor: Frame | None) -> int:
-        ticks = frame.ticks if anchor is None else anchor.ticks - (anchor.number - frame.number) * self._step
-        return (ticks + self.ticks_offset) & _MASK
+        ticks = frame.ticks if anchor is None else anchor.ticks - (anchor.number - frame.number) * self._tick_step
+        return ticks & TICKS_MASK

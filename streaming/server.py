@@ -1,7 +1,7 @@
 """The service's asyncio shell: the bus's sockets around the fan-out and the commands.
 
-One loop, four tasks: media in, commands in (each answered by its own task, so that one slow offer blocks nobody),
-once a second, and the wait for the end. Any of them failing ends the process; it is started afresh.
+One loop, five tasks: media in, pictures out, commands in (each answered by its own task, so that one slow offer blocks
+nobody), once a second, and the wait for the end. Any of them failing ends the process; it is started afresh.
 """
 
 from __future__ import annotations
@@ -73,7 +73,13 @@ class Server:
         ready()
         running = [
             asyncio.ensure_future(run)
-            for run in (self._read_media(media), self._read_commands(requests), self._every_second(), self._stopped())
+            for run in (
+                self._read_media(media),
+                self.fanout.deliver(),
+                self._read_commands(requests),
+                self._every_second(),
+                self._stopped(),
+            )
         ]
         done, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for task in [*pending, *self._tasks]:
@@ -88,18 +94,25 @@ class Server:
             task.result()
 
     async def _read_media(self, media: zmq.Socket[bytes]) -> None:
-        """Every packet of every track comes this way: pyzmq's own asyncio socket costs several times as much."""
-        readable = asyncio.Event()
+        """Every packet of every track comes this way: pyzmq's own asyncio socket costs several times as much, and so
+        do a task's turns of the loop."""
         loop, descriptor = asyncio.get_running_loop(), media.FD
-        loop.add_reader(descriptor, readable.set)
-        try:
-            while True:
-                readable.clear()  # before the last look: the descriptor only tells that something changed
-                while (parts := _receive(media)) is not None:
+        failed: asyncio.Future[None] = loop.create_future()
+
+        def read() -> None:
+            try:
+                while (parts := _receive(media)) is not None:  # to the end: the descriptor tells only of changes
                     message = bus.decode(*parts)
                     if isinstance(message, Packet):
-                        await self.fanout.publish(message, time.monotonic_ns())
-                await readable.wait()
+                        self.fanout.publish(message, time.monotonic_ns())
+            except Exception as error:  # the root of the reader: its task fails with it
+                if not failed.done():
+                    failed.set_exception(error)
+
+        loop.add_reader(descriptor, read)
+        try:
+            read()
+            await failed
         finally:
             loop.remove_reader(descriptor)
 

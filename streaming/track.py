@@ -10,7 +10,6 @@ from streaming import clock, rtp_h264
 from streaming.burst import Times
 from streaming.history import Frame, History
 from streaming.keyframes import KeyframeRequests
-from streaming.lane import Lane
 
 # A burst of this much past costs a weak line less than the wait for the next keyframe.
 CATCH_UP_NS = 400_000_000
@@ -77,9 +76,9 @@ class Track:
             return [], True
         return recent, False
 
-    def report_time(self, lane: Lane, now_ns: int) -> tuple[int, int]:
-        """NTP time and RTP ticks of `now_ns` on the lane: the pair of its sender reports (RFC 3550 section 6.4.1)."""
-        return clock.ntp(now_ns, self._wall_offset_ns), clock.ticks(now_ns, self.rate) + lane.ticks_offset
+    def report_time(self, now_ns: int) -> tuple[int, int]:
+        """NTP time and RTP ticks of `now_ns`: the pair of sender reports (RFC 3550 section 6.4.1)."""
+        return self.ntp(now_ns), clock.ticks(now_ns, self.rate)
 
     def ntp(self, now_ns: int) -> int:
         """NTP time of `now_ns`, as in sender reports."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -11,9 +10,8 @@ from appliance.messages import QualityChoice
 from streaming import clock, rtcp
 from streaming.aiortc_private import Peer
 from streaming.clock import NS
-from streaming.history import Frame
 from streaming.ladder import Step
-from streaming.lane import Lane, Negotiated
+from streaming.lane import Lane, Negotiated, Ssrcs
 from streaming.offer import Offer
 from streaming.quality import Quality
 from streaming.session import Session
@@ -26,7 +24,8 @@ SILENCE_TIMEOUT_S = 15.0
 
 class Viewer(Session):
     """`tracks` are the tracks by kind, `rungs` those of the picture by the ladder's steps. `on_ready`, `on_gone`,
-    `on_keyframe(track)` and `on_rung(track)`, when a rung is about to be watched, call the fan-out.
+    `on_keyframe(track)`, `on_rung(track)`, when a rung is about to be watched, and `on_change`, when the lanes or the
+    way to the browser have changed, call the fan-out.
 
     `lanes` tells which lane a frame of a track takes. The picture's lane changes tracks with a keyframe of the next,
     and belongs to none while the viewer gets no moving picture.
@@ -43,12 +42,16 @@ class Viewer(Session):
         tracks: Mapping[str, Track],
         rungs: Mapping[Step, Track],
         quality: QualityChoice,
+        ssrcs: Mapping[str, Ssrcs],
         on_ready: Callable[[Viewer], None],
         on_gone: Callable[[Viewer], object],
         on_keyframe: Callable[[Track], None],
         on_rung: Callable[[Track], None],
+        on_change: Callable[[], None],
     ) -> None:
-        self.peer = Peer(offer.kinds, on_ready=self._connected, on_rtcp=self.feedback, on_gone=self._lost)
+        self.peer = Peer(
+            offer.kinds, ssrcs, on_ready=self._connected, on_rtcp=self.feedback, on_gone=self._lost, on_path=on_change
+        )
         super().__init__(owner, name, offer, self.peer)
         self.role, self.source = role, source
         self.loss = 0.0
@@ -60,12 +63,11 @@ class Viewer(Session):
         self._shown: Track | None = None
         self._next: Track | None = None
         self._ready, self._gone, self._on_keyframe, self._on_rung = on_ready, on_gone, on_keyframe, on_rung
+        self._on_change = on_change
 
     def _connected(self, negotiated: list[Negotiated]) -> None:
         for track in negotiated:
-            # The first number leaves room before it wraps: SRTP would lose count of an early wrap when the
-            # first packets are lost (RFC 3711 section 3.3.1).
-            lane = Lane(track, first_seq=secrets.randbits(15), ticks_offset=secrets.randbits(32))
+            lane = Lane(track)
             self.every_lane.append(lane)
             if track.kind == "audio":
                 self.lanes[self._tracks["audio"]] = lane
@@ -75,6 +77,7 @@ class Viewer(Session):
                     self._shown = self._rungs[Step.HIGH]
                     self.lanes[self._shown] = lane
         self.connected = True
+        self._on_change()
         self._ready(self)
         self.steer()
 
@@ -82,29 +85,22 @@ class Viewer(Session):
         if not self.closed:
             self._gone(self)
 
-    def send(self, track: Track, frame: Frame) -> bool:
-        """Send one frame. False when the socket was full and the viewer now waits for a keyframe."""
-        lane = self.lanes.get(track)
-        if lane is None:
-            if track is not self._next or not frame.keyframe:
-                return True
-            lane = self._change_rung(track)
-        path = self.peer.path()
-        if path is None or lane.send(frame, path):
-            return True
+    def full(self) -> None:
+        """The socket took no more."""
         self.quality.ladder.full(time.monotonic_ns())
         self.steer()
-        return False
 
-    def _change_rung(self, track: Track) -> Lane:
-        """The picture goes on with `track`, whose keyframe has come; numbers and times count on (RFC 3550, 5.1)."""
-        assert self._picture is not None
+    def take_rung(self, track: Track) -> None:
+        """A keyframe of `track` is about to be sent: if the viewer waits for it, the picture goes on with that rung;
+        numbers and times count on (RFC 3550 section 5.1)."""
+        if track is not self._next or self._picture is None:
+            return
         if self._shown is not None:
             del self.lanes[self._shown]
+        self._on_change()
         self._shown, self._next = track, None
         self.lanes[track] = self._picture
         self._picture.waiting = True
-        return self._picture
 
     def choose(self, quality: QualityChoice) -> None:
         """Take the viewer's choice of picture."""
@@ -121,6 +117,7 @@ class Viewer(Session):
         if wanted is None:
             if self._shown is not None:
                 del self.lanes[self._shown]
+                self._on_change()
             self._shown = self._next = None
         elif wanted is self._shown:
             self._next = None
@@ -132,12 +129,6 @@ class Viewer(Session):
         """Whether the viewer gets the track, or waits for its keyframe."""
         return track in self.lanes or track is self._next
 
-    def start(self, track: Track, frames: list[Frame]) -> None:
-        """Begin with `frames` of the past (none: wait for the next keyframe)."""
-        path = self.peer.path()
-        if frames and path is not None:
-            self.lanes[track].catch_up(frames, path)
-
     def silent(self, now_ns: int) -> bool:
         """Whether nothing came from the browser for so long that it must be gone."""
         return now_ns - self.peer.heard_ns > SILENCE_TIMEOUT_S * NS
@@ -146,7 +137,7 @@ class Viewer(Session):
         """Send a sender report per track (RFC 3550 section 6.4.1)."""
         for track, lane in self.lanes.items():
             if lane.sent:
-                ntp, ticks = track.report_time(lane, now_ns)
+                ntp, ticks = track.report_time(now_ns)
                 negotiated = lane.negotiated
                 self.peer.send_rtcp(
                     rtcp.sender_report(
@@ -189,7 +180,7 @@ class Viewer(Session):
             self.quality.ladder.loss(now_ns, item.loss)
 
     def _resend(self, track: Track, lane: Lane, lost: list[int]) -> None:
-        path, now_ns = self.peer.path(), time.monotonic_ns()
+        path, now_ns = self.peer.path, time.monotonic_ns()
         abs_send_time = clock.abs_send_time(track.ntp(now_ns))
         # What was sent before a change is of another rung: numbers of payloads tell them apart.
         tracks = list(self._rungs.values()) if track.kind == "video" else [track]

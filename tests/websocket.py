@@ -12,7 +12,7 @@ from functools import partial
 import simple_websocket
 
 
-class Client(simple_websocket.Client):
+class Client(simple_websocket.Client):  # type: ignore[misc]
     """Its thread does not outlive a failed test."""
 
     def __init__(self, url: str, **headers: str) -> None:

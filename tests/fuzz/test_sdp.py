@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streaming import offer
 from streaming.aiortc_private import NEGOTIATION_ERRORS, Peer
+from streaming.lane import Ssrcs
 from tests.fuzz import FUZZ
 from tests.streaming.watcher import Watcher
 
@@ -72,8 +73,11 @@ def torn(draw: st.DrawFn, whole: str) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
+SSRCS = {"video": Ssrcs.chosen(), "audio": Ssrcs.chosen()}
+
+
 async def answer(wanted: offer.Offer) -> None:
-    peer = Peer(wanted.kinds, on_ready=lambda _: None, on_rtcp=lambda _: None, on_gone=lambda: None)
+    peer = Peer(wanted.kinds, SSRCS, on_ready=lambda _: None, on_rtcp=lambda _: None, on_gone=lambda: None)
     try:
         with suppress(*NEGOTIATION_ERRORS):
             await peer.answer(wanted, ["127.0.0.1"])

@@ -24,6 +24,7 @@ from pylibsrtp._binding import ffi, lib
 
 from streaming import offer
 from streaming.aiortc_private import Peer, preferences, receivable
+from streaming.lane import Ssrcs
 from tests.streaming.watcher import Watcher
 
 
@@ -62,6 +63,19 @@ def test_datagrams_pass_through_what_is_hidden() -> None:
     assert "self._handle_rtcp_data(" in source(RTCDtlsTransport._recv_next)
     assert "def remote_addr" in source(CandidatePair)
     assert "self._nominated.get(component)" in source(aioice.Connection.sendto)
+
+
+def test_pairs_are_nominated_where_it_is_noticed() -> None:
+    """aioice writes the pair into the dictionary that it was given, and empties it when it closes."""
+    written = [
+        line.strip() for line in source(Connection).splitlines() if "_nominated" in line and "pair._nom" not in line
+    ]
+    assert [line for line in written if "self._nominated: dict" in line or "self._nominated =" in line] == [
+        "self._nominated: dict[int, CandidatePair] = {}"
+    ]
+    assert "self._nominated[pair.component] = pair" in written
+    assert "self._nominated.clear()" in written
+    assert not [line for line in written if ".pop(" in line or "del " in line or ".update(" in line]
 
 
 def test_ice_can_begin_anew() -> None:
@@ -176,9 +190,11 @@ def test_extensions_that_aiortc_does_not_know_are_agreed_to_under_the_offers_ids
     async def scenario() -> None:
         watcher = Watcher()
         text = (await watcher.offer()).replace("a=mid:", "\r\n".join([*wanted, "a=mid:"]))
-        peer = Peer(("video", "audio"), on_ready=lambda _: None, on_rtcp=lambda _: None, on_gone=lambda: None)
+        ssrcs = {"video": Ssrcs(17, 18), "audio": Ssrcs(19, 20)}
+        peer = Peer(("video", "audio"), ssrcs, on_ready=lambda _: None, on_rtcp=lambda _: None, on_gone=lambda: None)
         answer = await peer.answer(offer.read(text, "127.0.0.1"), ["127.0.0.1"])
         assert [answer.splitlines().count(line) for line in wanted] == [2, 2]
+        assert "a=ssrc-group:FID 17 18" in answer and "a=ssrc:19 cname:" in answer
         await peer.close()
         await watcher.close()
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 from prometheus_client import CollectorRegistry
 
@@ -46,11 +44,8 @@ def test_sound_never_asks() -> None:
 def test_a_gap_on_the_bus_is_counted_and_asks(video: list[Packet]) -> None:
     bench = Bench()
 
-    async def play() -> None:
-        for packet in [*video[:5], *video[8:12]]:
-            await bench.fanout.publish(packet, packet.pts_ns)
-
-    asyncio.run(play())
+    for packet in [*video[:5], *video[8:12]]:
+        bench.fanout.publish(packet, packet.pts_ns)
     assert bench.asked == ["camera/720p"]
     assert bench.counted("bus_drops_total") == 3
 
@@ -58,12 +53,9 @@ def test_a_gap_on_the_bus_is_counted_and_asks(video: list[Packet]) -> None:
 def test_foreign_and_unreadable_packets_harm_nothing(video: list[Packet]) -> None:
     bench = Bench()
 
-    async def play() -> None:
-        await bench.fanout.publish(msgspec.structs.replace(video[0], rung="aac"), 0)
-        await bench.fanout.publish(msgspec.structs.replace(video[0], data=b"nonsense"), 0)
-        await bench.fanout.publish(video[1], 0)
-
-    asyncio.run(play())
+    bench.fanout.publish(msgspec.structs.replace(video[0], rung="aac"), 0)
+    bench.fanout.publish(msgspec.structs.replace(video[0], data=b"nonsense"), 0)
+    bench.fanout.publish(video[1], 0)
     assert bench.fanout.tracks["video"].history.group_of_pictures() == []
 
 
