@@ -230,7 +230,7 @@ class ChooseQuality(msgspec.Struct, frozen=True, tag="choose_quality"):
 
 
 class CloseSession(msgspec.Struct, frozen=True, tag="close_session"):
-    """To streaming; a session that is unknown or another viewer's is `not_found`."""
+    """To streaming; a session that is unknown or another viewer's is `not_found`, one that ended already is done."""
 
     session: str
     viewer: str

@@ -70,7 +70,7 @@ class StreamingClient:
         return reply
 
     def close(self, session: str, *, viewer: str) -> None:
-        """End a session. Refused `not_found` when it is unknown, another viewer's, or already ended."""
+        """End a session. Idempotent. Refused `not_found` when it is unknown or another viewer's."""
         self._call(CloseSession(session, viewer))
 
     def close_viewers(self) -> None:

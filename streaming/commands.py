@@ -36,6 +36,7 @@ from streaming.viewer import Viewer
 log = structlog.get_logger()
 
 MOST_SESSIONS = 500
+REMEMBERED_SESSIONS = 2000
 
 
 class Commands:
@@ -54,6 +55,7 @@ class Commands:
         self._sources = sources
         self._metrics = metrics
         self._local_addresses = local_addresses
+        self._opened: dict[str, str] = {}
         self._restarts = OncePerSecond()
         self._refusals = OncePerSecond()
 
@@ -66,8 +68,7 @@ class Commands:
         if isinstance(command, ChooseQuality):
             return self._choose(command)
         if isinstance(command, CloseSession):
-            await self._remove(self._find(command.session, command.viewer))
-            return Done()
+            return await self._close(command)
         if isinstance(command, Publish):
             return await self._publish(command)
         if isinstance(command, RequestKeyframe) and self._sources.want_keyframe(command.track):
@@ -139,7 +140,19 @@ class Commands:
             if count := self._refusals.hit(time.monotonic()):
                 log.info("offer refused", error=type(error).__name__, detail=str(error), count=count)
             raise CommandRefused("invalid", f"the offer cannot be answered ({type(error).__name__})") from None
+        self._opened[session.session] = session.owner
+        if len(self._opened) > REMEMBERED_SESSIONS:
+            del self._opened[next(iter(self._opened))]
         return Watching(session.session, session.etag, answer)
+
+    async def _close(self, command: CloseSession) -> Done:
+        """End a session. Done also when it ended by itself: who hangs up and then says so is told nothing of a session
+        that never was."""
+        if self._opened.get(command.session) != command.viewer:
+            raise CommandRefused("not_found", "there is no such session")
+        if (found := self._held(command.session)) is not None:
+            await self._remove(found)
+        return Done()
 
     def _remove(self, session: Viewer | Publisher) -> asyncio.Task[None]:
         return self._sources.remove(session) if isinstance(session, Publisher) else self._fanout.remove(session)
@@ -170,8 +183,11 @@ class Commands:
             raise CommandRefused("unavailable", "the kit has no network address for media (ice_interfaces)")
         return addresses
 
+    def _held(self, session: str) -> Viewer | Publisher | None:
+        return self._fanout.viewers.get(session) or self._sources.find(session)
+
     def _find(self, session: str, owner: str) -> Viewer | Publisher:
-        found = self._fanout.viewers.get(session) or self._sources.find(session)
+        found = self._held(session)
         if found is None or found.owner != owner:
             raise CommandRefused("not_found", "there is no such session")
         return found

@@ -86,7 +86,7 @@ def open_session() -> Response:
     if not context.pin_guard.check(body.pin.strip(), request.remote_addr or ""):
         context.counters.refusals.labels("pin").inc()
         log.warning("wrong PIN", peer=request.remote_addr)
-        raise Problem(401, "the PIN is wrong", CHALLENGE)
+        raise Problem(401, "the PIN is wrong", {"WWW-Authenticate": CHALLENGE})
     token = context.tokens.issue("teacher", _("Teacher"), new_viewer())
     response = private(jsonify(token=token))
     set_cookie(response, "teacher", token)

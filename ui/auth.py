@@ -28,7 +28,7 @@ TOKEN_LIFE_S = 12 * 3600
 # A presenter's token stands in programs such as OBS and can do nothing but publish the screen; it is no cookie.
 COOKIES: dict[Role, str] = {"teacher": "preau_teacher", "pupil": "preau_pupil"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="preau"'}
+CHALLENGE = 'Bearer realm="preau"'
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -88,7 +88,9 @@ def require(tokens: Tokens, *roles: Role) -> Identity:
     """The identity when it has one of `roles`; raises Problem 401 (nobody) or 403 (the wrong one)."""
     identity = identify(tokens)
     if identity is None:
-        raise Problem(401, "a valid token or session is needed", CHALLENGE)
+        # RFC 6750 section 3.1 says of a token that was shown what is wrong with it.
+        wrong = CHALLENGE if bearer() is None else f'{CHALLENGE}, error="invalid_token"'
+        raise Problem(401, "a valid token or session is needed", {"WWW-Authenticate": wrong})
     if identity.role not in roles:
         raise Problem(403, f"only for the {' or the '.join(roles)}")
     return identity

@@ -4,7 +4,8 @@ streaming service, nothing else.
 Players of other sites may use it with a Bearer token (CORS); cookies count for the kit's own pages only. Pupils are let
 in while a lesson is live, the teacher always (the preview). A session belongs to the viewer who opened it: streaming
 answers `not_found` to anybody else. ``?source=screen`` asks for the shared screen instead of the camera,
-``?quality=`` for a picture that the line carries (ui.quality).
+``?quality=`` for a picture that the line carries (ui.quality). GET tells nothing, not even whether there is such a
+session, but succeeds (RFC 9725 section 4.1); other methods are for later versions of the standards (405).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal, cast
 
 from flask import Blueprint, Response, request
 
+from appliance.bus import CommandRefused
 from appliance.messages import Watching
 from ui import ice, quality
 from ui.auth import Identity, identify, refuse_cross_site
@@ -25,6 +27,8 @@ SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"  # RFC 8840
 ACCEPT_PATCH = f"{FRAGMENT}, {quality.JSON}"
 SESSION = "/whep/<string(maxlength=64):session>"
+ENDPOINT_METHODS = "GET, HEAD, OPTIONS, POST"
+SESSION_METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH"
 RETRY_AFTER_S = 2
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
 EXPOSED_HEADERS = "Accept-Patch, Accept-Post, ETag, Link, Location, Retry-After"
@@ -61,6 +65,11 @@ def allow_other_sites(response: Response) -> Response:
     return response
 
 
+def no_representation(_who: Identity) -> Response:
+    """What GET and HEAD say of an endpoint or session, to those who may use it."""
+    return Response(status=204, headers={"Cache-Control": "no-store"})
+
+
 def options_response(allowed: str, accepted: dict[str, str]) -> Response:
     preflight = {
         "Access-Control-Allow-Methods": allowed,
@@ -91,18 +100,24 @@ def entity_tag() -> str:
     return tag
 
 
+@blueprint.route("/whep", methods=["GET"], provide_automatic_options=False)
+@blueprint.route(SESSION, methods=["GET"], provide_automatic_options=False)
+def nothing(session: str | None = None) -> Response:
+    return no_representation(here().require("teacher", "pupil"))
+
+
 @blueprint.route("/whep", methods=["OPTIONS"], provide_automatic_options=False)
 def options() -> Response:
     """Who shows a token learns the ICE servers before making an offer: browsers cannot take them in later."""
     context = here()
-    response = options_response("POST, OPTIONS", {"Accept-Post": SDP})
+    response = options_response(ENDPOINT_METHODS, {"Accept-Post": SDP})
     identity = identify(context.tokens)
     return offer_ice_servers(context, identity, response) if identity else response
 
 
 @blueprint.route(SESSION, methods=["OPTIONS"], provide_automatic_options=False)
 def session_options(session: str) -> Response:
-    return options_response("PATCH, DELETE, OPTIONS", {"Accept-Patch": ACCEPT_PATCH})
+    return options_response(SESSION_METHODS, {"Accept-Patch": ACCEPT_PATCH})
 
 
 @blueprint.route("/whep", methods=["POST"], provide_automatic_options=False)
@@ -111,18 +126,26 @@ def watch() -> Response:
     identity = context.require("teacher", "pupil")
     offer = read_text(SDP, "Accept-Post")
     if identity.role == "pupil" and context.state.live is None:
-        raise Problem(409, "no lesson is live", {"Retry-After": str(RETRY_AFTER_S)})
+        raise not_yet("no lesson is live")
     context.openings.take(identity.viewer, request.remote_addr or "")
-    watching = context.streaming.watch(
-        viewer=identity.viewer,
-        name=identity.name,
-        role=cast("Literal['pupil', 'teacher']", identity.role),
-        offer=offer,
-        peer=request.remote_addr or "",
-        source=request.args.get("source", "camera"),
-        quality=quality.read_query(),
-    )
+    try:
+        watching = context.streaming.watch(
+            viewer=identity.viewer,
+            name=identity.name,
+            role=cast("Literal['pupil', 'teacher']", identity.role),
+            offer=offer,
+            peer=request.remote_addr or "",
+            source=request.args.get("source", "camera"),
+            quality=quality.read_query(),
+        )
+    except CommandRefused as error:
+        raise not_yet(error.detail) if error.kind == "conflict" else error from None
     return opened(identity, "/whep", watching)
+
+
+def not_yet(detail: str) -> Problem:
+    """Nothing to watch at the moment (draft-ietf-wish-whep-03 section 4.2)."""
+    return Problem(409, detail, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 @blueprint.route(SESSION, methods=["PATCH"], provide_automatic_options=False)
@@ -165,5 +188,7 @@ def patch_session(session: str, identity: Identity) -> Response:
 
 
 def close_session(session: str, identity: Identity) -> Response:
+    """Also 200 when the session ended by itself: programs hang up first, and then say so. If-Match counts for nothing
+    here (RFC 9725 section 4.3.1)."""
     here().streaming.close(session, viewer=identity.viewer)
     return Response(status=200)

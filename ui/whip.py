@@ -11,10 +11,13 @@ from flask import Blueprint, Response, request
 from ui.auth import Identity, identify, refuse_cross_site
 from ui.context import here
 from ui.whep import (
+    ENDPOINT_METHODS,
     FRAGMENT,
     SDP,
+    SESSION_METHODS,
     allow_other_sites,
     close_session,
+    no_representation,
     offer_ice_servers,
     opened,
     options_response,
@@ -39,27 +42,33 @@ def publisher(source: str) -> Identity:
     return context.require("teacher", "presenter") if source == "screen" else context.require("teacher")
 
 
+@blueprint.route(SOURCE, methods=["GET"], provide_automatic_options=False)
+@blueprint.route(SESSION, methods=["GET"], provide_automatic_options=False)
+def nothing(source: str, session: str | None = None) -> Response:
+    return no_representation(publisher(source))
+
+
 @blueprint.route(SOURCE, methods=["OPTIONS"], provide_automatic_options=False)
 def options(source: str) -> Response:
     """Who shows a token learns the ICE servers (RFC 9725 section 4.6)."""
     context = here()
-    response = options_response("POST, OPTIONS", {"Accept-Post": SDP})
+    response = options_response(ENDPOINT_METHODS, {"Accept-Post": SDP})
     identity = identify(context.tokens)
     return offer_ice_servers(context, identity, response) if identity else response
 
 
 @blueprint.route(SESSION, methods=["OPTIONS"], provide_automatic_options=False)
 def session_options(source: str, session: str) -> Response:
-    return options_response("PATCH, DELETE, OPTIONS", {"Accept-Patch": FRAGMENT})
+    return options_response(SESSION_METHODS, {"Accept-Patch": FRAGMENT})
 
 
 @blueprint.route(SOURCE, methods=["POST"], provide_automatic_options=False)
 def publish(source: str) -> Response:
     identity = publisher(source)
     offer = read_text(SDP, "Accept-Post")
-    answer = here().streaming.publish(
-        source, viewer=identity.viewer, name=identity.name, offer=offer, peer=request.remote_addr or ""
-    )
+    peer = request.remote_addr or ""
+    here().openings.take(identity.viewer, peer)
+    answer = here().streaming.publish(source, viewer=identity.viewer, name=identity.name, offer=offer, peer=peer)
     return opened(identity, f"/whip/{source}", answer)
 
 

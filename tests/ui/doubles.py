@@ -117,6 +117,8 @@ class MemoryStreaming:
 
     def __init__(self) -> None:
         self.sessions: dict[str, str] = {}
+        self.opened: dict[str, str] = {}
+        self.overloaded = False
         self.qualities: dict[str, QualityChoice] = {}
         self.published: dict[str, str] = {}
         self.peers: list[str] = []
@@ -137,8 +139,10 @@ class MemoryStreaming:
             raise CommandRefused("conflict", f"there is no {source} to watch")
         if not offer.startswith("v=0"):
             raise CommandRefused("invalid", "the offer cannot be used")
-        session = f"s{len(self.sessions) + 1}"
-        self.sessions[session] = viewer
+        if self.overloaded:
+            raise CommandRefused("unavailable", "the kit already serves 500 viewers")
+        session = f"s{len(self.opened) + 1}"
+        self.sessions[session] = self.opened[session] = viewer
         self.qualities[session] = quality
         self.peers.append(peer)
         return Watching(session, "e1", ANSWER)
@@ -167,8 +171,9 @@ class MemoryStreaming:
         return Done()
 
     def close(self, session: str, *, viewer: str) -> None:
-        self._owned(session, viewer)
-        del self.sessions[session]
+        if self.opened.get(session) != viewer:
+            raise CommandRefused("not_found", "there is no such session")
+        self.sessions.pop(session, None)
         self.published = {source: one for source, one in self.published.items() if one != session}
 
     def close_viewers(self) -> None:

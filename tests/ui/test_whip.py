@@ -6,7 +6,7 @@ import pytest
 
 from tests.ui.conftest import Kit
 from tests.ui.doubles import ANSWER
-from ui.whep import FRAGMENT, SDP
+from ui.whep import SDP
 
 OFFER = "v=0\r\n"
 
@@ -65,26 +65,6 @@ def test_a_presenter_can_do_nothing_else(kit: Kit) -> None:
     assert client.post("/api/v1/lessons", json={}, headers=token).status_code == 403
     assert client.get("/api/v1/lessons", headers=token).status_code == 403
     assert client.get("/lessons", headers=token).status_code == 302
-
-
-def test_options_and_methods(kit: Kit) -> None:
-    client, teacher = kit.client(), kit.teacher()
-    response = client.options("/whip/screen")
-    assert response.status_code == 204 and response.headers["Accept-Post"] == SDP
-    where = client.post("/whip/screen", data=OFFER, content_type=SDP, headers=teacher).headers["Location"]
-    assert client.options(where).headers["Accept-Patch"] == FRAGMENT
-    # RFC 9725 section 4.2: a session answers nothing but PATCH, DELETE and OPTIONS.
-    assert client.post(where, data=OFFER, content_type=SDP, headers=teacher).status_code == 405
-    assert client.get("/whip/screen", headers=teacher).status_code == 405
-
-
-def test_patch(kit: Kit) -> None:
-    client, teacher = kit.client(), kit.teacher()
-    where = client.post("/whip/screen", data=OFFER, content_type=SDP, headers=teacher).headers["Location"]
-    for etag, status in (('"e1"', 204), ("*", 200), ('"old"', 412)):
-        headers = {**teacher, "If-Match": etag}
-        answer = client.patch(where, data="a=end-of-candidates\r\n", content_type=FRAGMENT, headers=headers)
-        assert answer.status_code == status
 
 
 def test_the_screen_is_watched_while_it_is_shared(kit: Kit) -> None:
