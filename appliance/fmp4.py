@@ -1,19 +1,21 @@
-"""Fragmented MP4 of one H.264 and one AAC track, as HLS and Media Source Extensions want it.
+"""Fragmented MP4 of one H.264 and one AAC or Opus track, as HLS and Media Source Extensions want it.
 
-Pure: access units and times in, bytes out. ISO/IEC 14496-12 (movie fragments), -14 (esds), -15 (avcC); codec
-names by RFC 6381. There are no B-frames, so presentation and decoding times are the same. Parameter sets stand in
-the sample entry only (`avc1`): who sees them change starts a new initialisation segment.
+Pure: access units and times in, bytes out. ISO/IEC 14496-12 (movie fragments), -14 (esds), -15 (avcC), "Encapsulation
+of Opus in ISO Base Media File Format" (dOps); codec names by RFC 6381. There are no B-frames, so presentation and
+decoding times are the same. Parameter sets stand in the sample entry only (`avc1`): who sees them change starts a new
+initialisation segment.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from appliance.boxes import box, full_box, media, movie_header, track_header
+from appliance.messages import AudioFormat, Packet
 
 VIDEO_TRACK, AUDIO_TRACK = 1, 2
 VIDEO_TIMESCALE = 90_000  # ticks per second
@@ -34,11 +36,17 @@ class Video(msgspec.Struct, frozen=True):
 
 
 class Audio(msgspec.Struct, frozen=True):
-    """What a decoder must know of the audio track; `config` is the AudioSpecificConfig. Its timescale is `rate`."""
+    """What a decoder must know of the audio track; `config` is the AudioSpecificConfig, empty for Opus. Its timescale
+    is `rate`."""
 
     rate: int
     channels: int
     config: bytes
+    codec: Literal["aac", "opus"] = "aac"
+
+
+# An Opus decoder gives two channels whatever comes: packets may change between one and two (RFC 7587 section 3.4).
+OPUS = Audio(48_000, 2, b"", "opus")
 
 
 class Sample(NamedTuple):
@@ -55,6 +63,17 @@ class Run(NamedTuple):
     track: int
     start: int
     samples: Sequence[Sample]
+
+
+def audio_of(packet: Packet) -> Audio | None:
+    """The track that a packet of sound belongs to; None when it cannot stand in one (AAC without its configuration)."""
+    match packet.format:
+        case AudioFormat(rate=rate, channels=channels, config=config) if packet.codec == "aac" and config:
+            return Audio(rate, channels, config)
+        case AudioFormat() if packet.codec == "opus":
+            return OPUS
+        case _:
+            return None
 
 
 def split_annex_b(data: bytes) -> Iterator[bytes]:
@@ -93,7 +112,7 @@ def codecs(video: Video, audio: Audio | None) -> str:
     """The `codecs` parameter for both tracks (RFC 6381): ``avc1.42c01f,mp4a.40.2``."""
     names = [f"avc1.{video.sps[0][1:4].hex()}"]
     if audio:
-        names.append(f"mp4a.40.{audio.config[0] >> 3}")
+        names.append("opus" if audio.codec == "opus" else f"mp4a.40.{audio.config[0] >> 3}")
     return ",".join(names)
 
 
@@ -119,13 +138,20 @@ def _descriptor(tag: int, body: bytes) -> bytes:
 
 
 def audio_entry(audio: Audio) -> bytes:
-    """The mp4a sample entry with its esds (14496-14, 5.6)."""
+    """The mp4a sample entry with its esds (14496-14, 5.6), or the Opus one with its dOps (4.3 there)."""
+    if audio.codec == "opus":
+        # No pre-skip: this is the middle of a stream, whose first packets somebody else decoded.
+        specific = box(b"dOps", struct.pack(">BBHIhB", 0, audio.channels, 0, audio.rate, 0, 0))
+        return _sound_entry(b"Opus", audio, specific)
     decoder = struct.pack(">BBBHII", 0x40, 0x15, 0, 0, 0, 0) + _descriptor(5, audio.config)
     stream = struct.pack(">HB", 0, 0) + _descriptor(4, decoder) + _descriptor(6, b"\x02")
-    return box(
-        b"mp4a", struct.pack(">6xH8xHHHHI", 1, audio.channels, 16, 0, 0, audio.rate << 16 & 0xFFFFFFFF),
-        full_box(b"esds", 0, 0, _descriptor(3, stream)),
-    )  # fmt: skip
+    return _sound_entry(b"mp4a", audio, full_box(b"esds", 0, 0, _descriptor(3, stream)))
+
+
+def _sound_entry(kind: bytes, audio: Audio, specific: bytes) -> bytes:
+    """An AudioSampleEntry (14496-12, 12.2.3) around the box that its codec defines."""
+    head = struct.pack(">6xH8xHHHHI", 1, audio.channels, 16, 0, 0, audio.rate << 16 & 0xFFFFFFFF)
+    return box(kind, head, specific)
 
 
 def _track(track: int, timescale: int, handler: bytes, entry: bytes, width: int, height: int) -> bytes:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from appliance import fmp4
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, Audio, Run, Sample, Video
-from appliance.messages import AudioFormat, Packet, VideoFormat
+from appliance.messages import Packet, VideoFormat
 from lessons.journal import Fragment, Gap, Part, PartClosed, PartOpened, Record
 
 SECOND = 1_000_000_000
@@ -47,16 +47,23 @@ Order = Append | Close
 
 
 class Rules(NamedTuple):
-    """How a source is recorded: the name of its files, how long keyframes may stay away (s), whether it has sound."""
+    """How a source is recorded: the name of its files, how long keyframes may stay away and how long sound may come
+    without pictures (s). With `audio` every part has that sound track, silent where no sound comes; else a part has
+    what it begins with."""
 
     prefix: str = "part"
     keyframe_limit_s: float = KEYFRAME_LIMIT_S
-    sound: bool = True
+    stall_s: float = STALL_S
+    audio: Audio | None = None
 
 
 CAMERA_RULES = Rules()
-# OBS sends a keyframe every 250 frames, whatever it is asked.
-SCREEN_RULES = Rules("screen", 12.0, sound=False)
+# OBS sends a keyframe every 250 frames, whatever it is asked; a still screen may send no picture for seconds. Players
+# cannot change between parts with and without sound: all have it.
+SCREEN_RULES = Rules("screen", 12.0, 12.0, fmp4.OPUS)
+SILENCE = b"\xfc\xff\xfe"  # 20 ms of it as an Opus packet (RFC 6716): CELT, two channels
+SILENCE_SAMPLES = 960
+SILENCE_AFTER_S = 0.5  # sound that comes later than this after its picture is too late
 # A part beside the camera ends where it would be so far from its place on the lesson's timeline.
 ALIGNMENT_S = 0.1
 
@@ -196,14 +203,17 @@ class Assembler:
 
     def _open(self, packet: Packet, video: Video, start: int) -> None:
         origin_ns = packet.pts_ns
-        self._part = _Open(self._number, start, origin_ns, packet.epoch, video, origin_ns, start)
+        part = _Open(self._number, start, origin_ns, packet.epoch, video, origin_ns, start, self._rules.audio)
+        if part.audio:
+            part.audio_next = part.ticks(origin_ns, part.audio.rate)
+        self._part = part
         self._number += 1
 
     def _cut_due(self, packet: Packet) -> bool:
         part = self._part
         if not self._frames or part is None:
             return False
-        undecided = self._rules.sound and not part.length and self._first_format(part.origin_ns) is None
+        undecided = self._rules.audio is None and not part.length and self._first_format(part.origin_ns) is None
         if undecided and packet.pts_ns - part.origin_ns < AUDIO_WAIT_S * SECOND:
             return False
         elapsed = packet.pts_ns - self._frames[0].pts_ns
@@ -224,33 +234,36 @@ class Assembler:
         if self._part is None:
             while packet.pts_ns - self._sounds[0].pts_ns > SPARE_AUDIO_S * SECOND:
                 self._sounds.popleft()
-        elif self._frames and packet.pts_ns - self._frames[-1].pts_ns > STALL_S * SECOND:
+        elif self._frames and packet.pts_ns - self._frames[-1].pts_ns > self._rules.stall_s * SECOND:
             yield from self._end("stall", at, None)
 
     def _first_format(self, since_ns: int) -> Audio | None:
-        return next((_audio(one) for one in self._sounds if one.pts_ns >= since_ns), None)
+        return next((fmp4.audio_of(one) for one in self._sounds if one.pts_ns >= since_ns), None)
 
     def _audio_changed(self, since_ns: int) -> bool:
         """Whether the sound that waits at a keyframe is not what the part's sample entry says."""
-        return any(one.pts_ns >= since_ns - SECOND and _audio(one) != self._part_audio for one in self._sounds)
+        return any(one.pts_ns >= since_ns - SECOND and fmp4.audio_of(one) != self._part_audio for one in self._sounds)
 
     @property
     def _part_audio(self) -> Audio | None:
         return self._part.audio if self._part else None
 
-    def _take_sounds(self, part: _Open, end_ns: int) -> tuple[int, list[Sample]]:
-        """The pending sound before `end_ns`: its decode time and samples. A hole lengthens the sample before it."""
+    def _take_sounds(self, part: _Open, end_ns: int, silent_to_ns: int) -> tuple[int, list[Sample]]:
+        """The pending sound before `end_ns`: its decode time and samples. A hole lengthens the sample before it, or is
+        filled with silence, as is what lacks up to `silent_to_ns`."""
         start = part.audio_next or 0
         samples: list[Sample] = []
         while self._sounds and self._sounds[0].pts_ns < end_ns:
             packet = self._sounds.popleft()
-            if part.audio is None or packet.pts_ns < part.origin_ns or _audio(packet) != part.audio:
+            if part.audio is None or packet.pts_ns < part.origin_ns or fmp4.audio_of(packet) != part.audio:
                 continue
             rate = part.audio.rate
             place = part.ticks(packet.pts_ns, rate)
             drift = 0 if part.audio_next is None else place - part.audio_next
             if drift <= -AUDIO_DRIFT_S * rate:
                 continue
+            if drift >= AUDIO_DRIFT_S * rate and self._rules.audio:
+                drift -= self._be_silent(part, samples, place)
             if part.audio_next is not None and drift < AUDIO_DRIFT_S * rate:
                 place = part.audio_next
             elif samples:
@@ -261,19 +274,30 @@ class Assembler:
             samples.append(Sample(packet.data, duration, True))
             part.audio_next = place + duration
             self._audio_written = (packet.epoch, packet.seq)
+        if self._rules.audio:
+            self._be_silent(part, samples, part.ticks(silent_to_ns, self._rules.audio.rate))
         return start, samples
+
+    @staticmethod
+    def _be_silent(part: _Open, samples: list[Sample], place: int) -> int:
+        """Add silence, in whole packets, up to `place` on the timeline; gives how much."""
+        assert part.audio_next is not None
+        count = max(0, place - part.audio_next) // SILENCE_SAMPLES
+        samples += [Sample(SILENCE, SILENCE_SAMPLES, True)] * count
+        part.audio_next += count * SILENCE_SAMPLES
+        return count * SILENCE_SAMPLES
 
     # --- fragments and parts ---
 
-    def _cut(self, end_ns: int, at: float) -> Append:
-        """The pending frames and the sound beside them, up to `end_ns`, as one fragment."""
+    def _cut(self, end_ns: int, at: float, *, last: bool = False) -> Append:
+        """The pending frames and the sound beside them, up to `end_ns`, as one fragment; `last` of its part."""
         part = self._part
         assert part is not None
         frames, self._frames = self._frames, []
         records: list[Record] = []
         init = b""
         if not part.length:
-            part.audio = self._first_format(part.origin_ns)
+            part.audio = self._rules.audio or self._first_format(part.origin_ns)
             init = fmp4.init_segment(part.video, part.audio)
             if self._gap and self._place is None:
                 seconds = None if self._ended_ns is None else (part.origin_ns - self._ended_ns) / SECOND
@@ -288,7 +312,8 @@ class Assembler:
             Sample(fmp4.avc_sample(frame.data), after - place, frame.keyframe)
             for frame, place, after in zip(frames, places, places[1:], strict=False)
         ]
-        audio_start, sounds = self._take_sounds(part, end_ns)
+        silent_to_ns = end_ns if last else end_ns - int(SILENCE_AFTER_S * SECOND)
+        audio_start, sounds = self._take_sounds(part, end_ns, silent_to_ns)
         runs = (Run(VIDEO_TRACK, start, pictures), Run(AUDIO_TRACK, audio_start, sounds))
         part.fragments += 1
         data = fmp4.fragment(part.fragments, runs)
@@ -326,7 +351,7 @@ class Assembler:
         if part is None:
             return
         if self._frames:
-            yield self._cut(self._last_end(part, next_ns, reason), at)
+            yield self._cut(self._last_end(part, next_ns, reason), at, last=True)
         if reason is not None:
             self._gap = reason
             self._part = None
@@ -347,7 +372,7 @@ class Assembler:
         part = self._part
         assert part is not None
         if self._frames:
-            yield self._cut(next_ns, at)
+            yield self._cut(next_ns, at, last=True)
         self._part = None
         yield Close(PartClosed(part.number, "format"))
 
@@ -356,11 +381,3 @@ def _video(packet: Packet, format: VideoFormat) -> Video | None:
     """What a keyframe tells a decoder, None when it lacks the parameter sets (then no part can begin with it)."""
     sps, pps = fmp4.parameter_sets(packet.data)
     return Video(format.width, format.height, sps, pps) if sps and pps else None
-
-
-def _audio(packet: Packet) -> Audio | None:
-    match packet.format:
-        case AudioFormat(rate=rate, channels=channels, config=config) if config:
-            return Audio(rate, channels, config)
-        case _:
-            return None

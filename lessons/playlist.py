@@ -43,10 +43,12 @@ def segments(part: Part, *, complete: bool) -> Iterator[Segment]:
 
 
 class Span(NamedTuple):
-    """`duration_s` seconds of a source beside the camera, from `start_s` of the lesson's timeline on."""
+    """`duration_s` seconds of a source beside the camera, from `start_s` of the lesson's timeline on; `sound`: not
+    silence alone."""
 
     start_s: float
     duration_s: float
+    sound: bool
 
 
 def _listed(parts: Sequence[Part], *, ended: bool) -> Iterator[tuple[Part, list[Segment]]]:
@@ -60,7 +62,12 @@ def _listed(parts: Sequence[Part], *, ended: bool) -> Iterator[tuple[Part, list[
 def spans(recording: Recording, source: str) -> list[Span]:
     """Where the playlist of `source`, whose own time has no holes, belongs on the lesson's timeline: its parts."""
     return [
-        Span(part.opened.start / VIDEO_TIMESCALE, sum(one.duration for one in found) / VIDEO_TIMESCALE)
+        Span(
+            part.opened.start / VIDEO_TIMESCALE,
+            sum(one.duration for one in found) / VIDEO_TIMESCALE,
+            # One publisher, one epoch for both of its tracks.
+            part.fragments[-1].audio_epoch == part.opened.epoch,
+        )
         for part, found in _listed(recording.strand(source).parts, ended=recording.state != "live")
     ]
 

@@ -21,6 +21,7 @@ from appliance.messages import (
     CAMERA_720P,
     MICROPHONE_AAC,
     SCREEN_MAIN,
+    SCREEN_OPUS,
     Event,
     GetHistory,
     History,
@@ -110,7 +111,7 @@ class Recorder:
             self._record(session, stopping)
 
     def _record(self, session: Session, stopping: threading.Event) -> None:
-        topics = [bus.media_topic(track) for track in (*TRACKS, SCREEN_MAIN)]
+        topics = [bus.media_topic(track) for track in (*TRACKS, SCREEN_MAIN, SCREEN_OPUS)]
         subscriber = bus.Subscriber(self._bus, ["capture", "streaming"], [*topics, bus.EVENT_TOPIC], queue=QUEUE)
         self._illustrated = (session.folder / THUMBNAIL).exists()
         seen: set[tuple[str, int, int]] | None = None

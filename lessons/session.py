@@ -158,9 +158,10 @@ class Session:
             strand = self.recording.strand(SCREEN)
             number = strand.parts[-1].opened.number + 1 if strand.parts else 1
             screen.assembler = Assembler(number, strand.end, self._boot_id, rules=SCREEN_RULES, place=camera.place)
-        self._screen_ns = now_ns
-        if packet.keyframe:
-            self._screen_key_ns = now_ns
+        if isinstance(packet.format, VideoFormat):
+            self._screen_ns = now_ns
+            if packet.keyframe:
+                self._screen_key_ns = now_ns
         self._carry_out(screen.assembler.push(packet, at), screen, now_ns)
 
     def end_screen(self, now_ns: int, at: float) -> None:

@@ -62,7 +62,7 @@ def screen_spans(id: str) -> Response:
     context = reader()
     with known("lesson"):
         spans = context.lessons.spans(id, "screen")
-    response = jsonify(spans=[{"start_s": start_s, "duration_s": duration_s} for start_s, duration_s in spans])
+    response = jsonify(spans=[dict(zip(("start_s", "duration_s", "sound"), span, strict=True)) for span in spans])
     response.headers["Cache-Control"] = "no-cache"
     return response
 

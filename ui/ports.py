@@ -23,7 +23,7 @@ class Download(Protocol):
 
 
 Listed = list[Lesson]  # within the class `list` is the method
-Spans = Sequence[tuple[float, float]]  # (start_s, duration_s) on the lesson's timeline
+Spans = Sequence[tuple[float, float, bool]]  # (start_s, duration_s, sound) on the lesson's timeline
 
 
 class Lessons(Protocol):

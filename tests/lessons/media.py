@@ -1,4 +1,4 @@
-"""Real packets for tests: H.264 and AAC made with PyAV, 30 frames a second, a keyframe every second."""
+"""Real packets for tests: H.264, AAC and Opus made with PyAV, 30 frames a second, a keyframe every second."""
 
 from __future__ import annotations
 
@@ -63,6 +63,33 @@ def sounds(seconds: int = 4, rate: int = RATE) -> tuple[Packet, ...]:
     return tuple(
         Packet("microphone", "aac", "aac", 1, number, ORIGIN_NS - 100_000_000 + number * 1024 * 1_000_000_000 // rate,
                1024 * 1_000_000_000 // rate, True, form, bytes(one))
+        for number, one in enumerate(packets)
+    )  # fmt: skip
+
+
+OPUS_NS = 20_000_000
+TONE_S = (1.0, 2.0)
+
+
+@cache
+def shared_sounds(seconds: int = 4, layout: str = "stereo") -> tuple[Packet, ...]:
+    """A shared screen's Opus, from its first picture on: a tone during TONE_S, else silence."""
+    encoder = av.CodecContext.create("libopus", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = RATE, layout, "flt"
+    encoder.open()
+    channels = 2 if layout == "stereo" else 1
+    packets = []
+    for number in range(seconds * 50):
+        times = (np.arange(960) + number * 960) / RATE
+        wave = np.sin(times * 440 * 2 * np.pi) * 0.5 * ((times >= TONE_S[0]) & (times < TONE_S[1]))
+        frame = av.AudioFrame.from_ndarray(
+            np.repeat(wave, channels)[np.newaxis, :].astype(np.float32), format="flt", layout=layout
+        )
+        frame.sample_rate, frame.pts = RATE, number * 960
+        packets += encoder.encode(frame)
+    return tuple(
+        Packet("screen", "opus", "opus", 1, number, ORIGIN_NS + number * OPUS_NS, OPUS_NS, True,
+               AudioFormat(RATE, channels), bytes(one))
         for number, one in enumerate(packets)
     )  # fmt: skip
 

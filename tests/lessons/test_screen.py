@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import msgspec
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Packet
 from appliance.settings import Settings
 from lessons import recovery
+from lessons.assembler import SCREEN_RULES, Append, Assembler
 from lessons.client import LessonsClient, UnknownLesson
-from lessons.journal import NAME, SCREEN, Created, SourceRecord, encode, fold, parse
+from lessons.journal import NAME, SCREEN, Created, SourceRecord, Strand, encode, fold, parse
 from lessons.playlist import render, spans
 from tests.judge import probe
-from tests.lessons.media import ORIGIN_NS, film, pictures
+from tests.lessons.media import ORIGIN_NS, RATE, TONE_S, film, pictures, shared_sounds
 from tests.lessons.room import AT, ID, begin, feed, metrics, read
 
 SECOND = 1_000_000_000
@@ -31,8 +36,29 @@ def screen(begin_s: float, first: int = 0, seconds: int = 4) -> list[Packet]:
     ]
 
 
-def mixed(*packets: Packet) -> list[Packet]:
-    return sorted(packets, key=lambda packet: packet.pts_ns)
+def heard(begin_s: float, layout: str = "stereo") -> list[Packet]:
+    """The sound beside `screen`."""
+    shift = round(begin_s * SECOND)
+    return [msgspec.structs.replace(packet, pts_ns=packet.pts_ns + shift) for packet in shared_sounds(4, layout)]
+
+
+def tone_of(file: Path) -> tuple[float, float, float]:
+    """When the tone begins and ends in a file, and when its sound ends, on the file's timeline (s)."""
+    times, levels = [], []
+    with av.open(str(file)) as container:
+        for frame in container.decode(container.streams.audio[0]):
+            samples = frame.to_ndarray().astype(np.float64)
+            for start in range(0, frame.samples, 240):
+                times.append(float(frame.time or 0) + start / RATE)
+                levels.append(float(np.abs(samples[:, start : start + 240]).max()))
+    loud = [time for time, level in zip(times, levels, strict=True) if level > 0.1]
+    return loud[0], loud[-1], times[-1]
+
+
+def mixed(*packets: Packet, sound_late_s: float = 0.0) -> list[Packet]:
+    """In the order in which they come."""
+    late_ns = int(sound_late_s * SECOND)
+    return sorted(packets, key=lambda packet: packet.pts_ns + late_ns * (packet.codec == "opus"))
 
 
 def lesson(root: Path, *shared: Packet, seconds: int = 8) -> Path:
@@ -73,10 +99,83 @@ def test_a_screen_is_a_second_file_on_the_lessons_timeline(root: Path) -> None:
     assert span.start_s == pytest.approx(2.0, abs=0.05)
     assert span.duration_s == pytest.approx(4.0, abs=0.05)
     verdict = probe(download(root, "screen.mp4", SCREEN))
-    assert (verdict.complaints, verdict.video_frames, verdict.audio_frames) == ("", 120, 0)
+    assert (verdict.complaints, verdict.video_frames) == ("", 120)
     assert verdict.duration_s == pytest.approx(6.0, abs=0.1)  # the first two seconds are empty
     whole = probe(download(root, "lesson.mp4", "camera"))
     assert (whole.complaints, whole.video_frames) == ("", 240)
+
+
+@pytest.mark.parametrize("layout", ["stereo", "mono"])
+@pytest.mark.parametrize("late_s", [0.0, 0.3])
+def test_the_screens_sound_is_recorded_in_step(root: Path, layout: str, late_s: float) -> None:
+    live = begin(root / "lessons")
+    feed(live, mixed(*film(8), *screen(2.0), *heard(2.0, layout), sound_late_s=late_s))
+    live.stop(0, AT + 60)
+    (part,) = read(live.folder).strand(SCREEN).parts
+    assert part.opened.codecs.endswith(",opus")
+    (span,) = client(root).spans(ID, SCREEN)
+    assert span.sound
+    file = download(root, "screen.mp4", SCREEN)
+    verdict = probe(file)
+    assert (verdict.complaints, verdict.audio_frames) == ("", 200)
+    begins, ends, whole = tone_of(file)
+    assert (begins, ends) == pytest.approx((2.0 + TONE_S[0], 2.0 + TONE_S[1]), abs=0.02)
+    assert whole == pytest.approx(6.0, abs=0.05)
+
+
+def test_a_screen_without_sound_is_silent(root: Path) -> None:
+    """Every part has a sound track: players cannot go from one that has to one that has not."""
+    folder = lesson(root / "lessons", *screen(2.0))
+    (part,) = read(folder).strand(SCREEN).parts
+    assert part.opened.codecs.endswith(",opus")
+    assert [span.sound for span in client(root).spans(ID, SCREEN)] == [False]
+    verdict = probe(download(root, "screen.mp4", SCREEN))
+    assert (verdict.complaints, verdict.audio_frames) == ("", 200)
+
+
+def test_sound_that_was_lost_is_silence(root: Path) -> None:
+    kept = [packet for packet in heard(2.0) if not 70 <= packet.seq < 85 and packet.seq >= 40]
+    lesson(root / "lessons", *screen(2.0), *kept)
+    file = download(root, "screen.mp4", SCREEN)
+    assert (probe(file).complaints, probe(file).audio_frames) == ("", 200)
+    begins, ends, _ = tone_of(file)
+    assert (begins, ends) == pytest.approx((2.0 + TONE_S[0], 2.0 + TONE_S[1]), abs=0.02)
+
+
+def test_sound_that_changes_its_channels_opens_no_part(root: Path) -> None:
+    both = [one if one.seq < 75 else other for one, other in zip(heard(2.0), heard(2.0, "mono"), strict=True)]
+    (part,) = read(lesson(root / "lessons", *screen(2.0), *both)).strand(SCREEN).parts
+    assert part.closed == "stopped"
+    assert probe(download(root, "screen.mp4", SCREEN)).complaints == ""
+
+
+def test_sound_alone_is_not_recorded(root: Path) -> None:
+    live = begin(root / "lessons")
+    feed(live, mixed(*film(8), *heard(2.0)))
+    assert not live.screen_wants_keyframe(ORIGIN_NS + 6 * SECOND)
+    live.stop(0, AT)
+    assert read(live.folder).strand(SCREEN).parts == []
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_lost_the_sound_has_no_holes(data: st.DataObject) -> None:
+    """Sound reaches to the end of every part, and to half a second before the end of any fragment."""
+    origin_ns = screen(0.0)[0].pts_ns
+    assembler = Assembler(1, 0, "boot", rules=SCREEN_RULES, place=lambda pts_ns: (pts_ns - origin_ns) * 9 // 100_000)
+    packets = mixed(*screen(0.0), *heard(0.0), sound_late_s=data.draw(st.floats(0, 0.6)))
+    orders = [order for one in packets if data.draw(st.integers(0, 9)) for order in assembler.push(one, 0.0)]
+    orders += assembler.finish(0.0, "stopped")
+    strand = Strand()
+    for record in (
+        one for order in orders for one in (order.records if isinstance(order, Append) else (order.record,))
+    ):
+        strand.apply(record)
+    for part in strand.parts:
+        for number, fragment in enumerate(part.fragments, 1):
+            assert fragment.audio_end is not None
+            lack_s = (fragment.start + fragment.duration) / VIDEO_TIMESCALE - fragment.audio_end / RATE
+            assert lack_s < (0.03 if number == len(part.fragments) else 0.53)
 
 
 def test_the_playlists_of_both_play(root: Path) -> None:

@@ -15,7 +15,7 @@ PART = bytes(range(256)) * 40
 ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 
 Listed = list[Lesson]
-Spans = list[tuple[float, float]]
+Spans = list[tuple[float, float, bool]]
 
 
 class Bytes:
@@ -97,7 +97,7 @@ class MemoryLessons:
 
     def spans(self, id: str, source: str) -> Spans:
         self._there(id)
-        return [(60.0, 120.0), (300.0, 30.0)] if self.known[id].screen_s else []
+        return [(60.0, 120.0, True), (300.0, 30.0, False)] if self.known[id].screen_s else []
 
     def download(self, id: str, source: str = "camera") -> Bytes:
         self._there(id, source)

@@ -245,15 +245,24 @@ def test_where_the_screen_belongs_in_the_replay(kit: Kit, context: BrowserContex
     page = context.new_page()
     page.goto("/lessons/20261123-081502-4f2a")
     page.wait_for_selector("body[data-state=ready]")
-    places = page.evaluate(
+    found = page.evaluate(
         """async () => {
           const [src] = [...document.scripts].map((script) => script.src).filter((src) => src.endsWith('lesson.js'));
-          const { placeOf } = await import(src.replace('lesson.js', 'replay-screen.js'));
+          const { fallIn, placeOf } = await import(src.replace('lesson.js', 'replay-screen.js'));
           const { spans } = await (await fetch('/lessons/20261123-081502-4f2a/screen.json')).json();
-          return [0, 59, 60, 179, 180, 299, 300, 329, 330].map((time) => placeOf(spans, time));
+          return {
+            places: [0, 59, 60, 179, 180, 299, 300, 329, 330].map((time) => placeOf(spans, time)),
+            paces: [0, 0.02, 0.04, -0.04, 0.2, -0.2, 0.3, -9].map(fallIn),
+          };
         }"""
     )
-    assert places == [None, None, 0, 119, None, None, 120, 149, None]
+    assert found["places"] == [None, None, 0, 119, None, None, 120, 149, None]
+    assert found["paces"] == [
+        *({"rate": rate} for rate in (1, 1, 0.96, 1.04, 0.95, 1.05)),
+        {"seek": True},
+        {"seek": True},
+    ]
+    expect(page.locator("#screen-sound")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#views [data-view=both]")).to_have_attribute("aria-pressed", "true")
     page.focus("#views [data-view=camera]")
     page.keyboard.press("Enter")

@@ -92,7 +92,12 @@ def test_the_recording_of_a_screen(kit: Kit) -> None:
     client, pupil = kit.client(), kit.pupil()
     assert client.get(f"/lessons/{with_screen}/screen.m3u8", headers=pupil).text.startswith("#EXTM3U")
     answer = client.get(f"/lessons/{with_screen}/screen.json", headers=pupil).get_json()
-    assert answer == {"spans": [{"start_s": 60.0, "duration_s": 120.0}, {"start_s": 300.0, "duration_s": 30.0}]}
+    assert answer == {
+        "spans": [
+            {"start_s": 60.0, "duration_s": 120.0, "sound": True},
+            {"start_s": 300.0, "duration_s": 30.0, "sound": False},
+        ]
+    }
     whole = client.get(f"/lessons/{with_screen}/screen.mp4", headers=pupil)
     assert whole.status_code == 200 and "attachment" in whole.headers["Content-Disposition"]
     shown = client.get(f"/api/v1/lessons/{with_screen}", headers=pupil).get_json()["screen"]

@@ -4,7 +4,7 @@
 import Hls from "../vendor/hls.js/dist/hls.light.min.mjs";
 import { setLanguage } from "../vendor/media-chrome/dist/utils/i18n.js";
 import "../vendor/media-chrome/dist/lang/fr.js";
-import { ReplayScreen, setUpViews } from "./replay-screen.js";
+import { ReplayScreen, setUpSound, setUpViews } from "./replay-screen.js";
 import { text } from "./strings.js";
 
 const RETRY_MS = 1000;
@@ -47,6 +47,8 @@ const screen = document.getElementById("screen");
 if (screen) {
   const player = document.querySelector(".player");
   setUpViews(player, document.querySelectorAll("#views button"));
-  new ReplayScreen(player, video, screen).load(playlist.replace(/\/[^/]*$/, ""), document.body.dataset.lesson === "live");
+  const replay = new ReplayScreen(player, video, screen);
+  setUpSound(replay, document.getElementById("screen-sound"));
+  replay.load(playlist.replace(/\/[^/]*$/, ""), document.body.dataset.lesson === "live");
 }
 document.body.dataset.state = "ready";

@@ -1,12 +1,17 @@
-// The shared screen beside the camera in the replay: a second, silent video that follows the first one's time.
+// The shared screen beside the camera in the replay: a second video that follows the first one's time, and volume.
 //
-// The screen's playlist has no holes; screen.json says where its parts belong on the lesson's timeline.
+// The screen's playlist has no holes; screen.json says where its parts belong on the lesson's timeline. Its sound is
+// Opus; a browser that plays none of it in MP4 gets the whole screen as one file, of which it plays the picture.
 
 import Hls from "../vendor/hls.js/dist/hls.light.min.mjs";
 
 const LARGEST_DRIFT_S = 0.25;
+const UNHEARD_DRIFT_S = 0.03;
+const LARGEST_HURRY = 0.05;
 const REFRESH_MS = 5000;
 const KEPT = "preau-view";
+const KEPT_SOUND = "preau-screen-sound";
+const TYPE = 'video/mp4; codecs="avc1.42e01f,opus"';
 
 /** The playlist's time for `time` on the lesson's timeline (seconds), or null where no screen was shared. */
 export function placeOf(spans, time) {
@@ -19,14 +24,24 @@ export function placeOf(spans, time) {
   return null;
 }
 
+/** What to do about a screen that is `drift` seconds ahead: seek, or play at `rate` times the lesson's pace. */
+export function fallIn(drift) {
+  if (Math.abs(drift) > LARGEST_DRIFT_S) return { seek: true };
+  if (Math.abs(drift) < UNHEARD_DRIFT_S) return { rate: 1 };
+  return { rate: 1 - Math.max(-LARGEST_HURRY, Math.min(LARGEST_HURRY, drift)) };
+}
+
 export class ReplayScreen {
   #camera;
   #screen;
   #player;
   #spans = [];
   #loaded = false;
+  #whole = false;
+  #audible = true;
 
-  /** `player` carries data-view (camera, screen, both) and data-screen while there is a screen to see. */
+  /** `player` carries data-view (camera, screen, both) and data-screen while there is a screen to see; body
+   * data-screen-sound where one can be heard. */
   constructor(player, camera, screen) {
     this.#player = player;
     this.#camera = camera;
@@ -34,19 +49,40 @@ export class ReplayScreen {
     for (const event of ["play", "pause", "seeking", "seeked", "timeupdate", "ratechange", "waiting", "playing"]) {
       camera.addEventListener(event, () => this.#follow());
     }
+    camera.addEventListener("volumechange", () => this.#mix());
+  }
+
+  /** Whether the screen's sound is to be heard beside the lesson's. */
+  hear(audible) {
+    this.#audible = audible;
+    this.#mix();
+  }
+
+  #mix() {
+    this.#screen.volume = this.#camera.volume;
+    this.#screen.muted = this.#camera.muted || !this.#audible;
   }
 
   /** Fetch where the screen belongs; again every few seconds while the lesson is live. */
   async load(base, live) {
     const response = await fetch(`${base}/screen.json`, { cache: "no-cache" }).catch(() => null);
     if (response?.ok) this.#spans = (await response.json()).spans;
-    if (this.#spans.length && !this.#loaded) this.#attach(`${base}/screen.m3u8`);
+    document.body.toggleAttribute("data-screen-sound", this.#spans.some(({ sound }) => sound));
+    if (this.#spans.length && !this.#loaded) this.#attach(base, live);
     if (live) setTimeout(() => this.load(base, live), REFRESH_MS);
     this.#follow();
   }
 
-  #attach(playlist) {
+  #attach(base, live) {
     this.#loaded = true;
+    this.#mix();
+    const playlist = `${base}/screen.m3u8`;
+    const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
+    if (!live && !Source?.isTypeSupported(TYPE)) {
+      this.#whole = true;
+      this.#screen.src = `${base}/screen.mp4`;
+      return;
+    }
     if (!Hls.isSupported()) {
       this.#screen.src = playlist;
       return;
@@ -64,20 +100,40 @@ export class ReplayScreen {
   #follow() {
     const camera = this.#camera;
     const screen = this.#screen;
-    const place = placeOf(this.#spans, camera.currentTime);
-    this.#player.toggleAttribute("data-screen", place !== null);
-    if (place === null) {
+    const listed = placeOf(this.#spans, camera.currentTime);
+    this.#player.toggleAttribute("data-screen", listed !== null);
+    if (listed === null) {
       screen.pause();
       return;
     }
-    screen.playbackRate = camera.playbackRate;
-    if (screen.readyState > 0 && !screen.seeking && Math.abs(screen.currentTime - place) > LARGEST_DRIFT_S) {
-      screen.currentTime = place;
-    }
+    const place = this.#whole ? camera.currentTime : listed; // the whole file is on the lesson's timeline
     const moving = !camera.paused && !camera.ended && camera.readyState > 2;
-    if (moving && screen.paused) screen.play().catch(() => {});
+    const drift = screen.readyState > 0 && !screen.seeking ? screen.currentTime - place : 0;
+    const { seek, rate = 1 } = fallIn(drift);
+    if (seek) screen.currentTime = place;
+    screen.playbackRate = camera.playbackRate * (moving ? rate : 1);
+    if (moving && screen.paused) this.#play();
     if (!moving && !screen.paused) screen.pause();
   }
+
+  #play() {
+    this.#screen.play().catch((error) => {
+      if (error.name !== "NotAllowedError" || this.#screen.muted) return;
+      this.#screen.muted = true; // until the person touches the sound
+      this.#screen.play().catch(() => {});
+    });
+  }
+}
+
+/** The button that turns the screen's sound off and on, remembered on this device. */
+export function setUpSound(replay, button) {
+  const choose = (audible) => {
+    button.setAttribute("aria-pressed", String(audible));
+    localStorage.setItem(KEPT_SOUND, audible ? "on" : "off");
+    replay.hear(audible);
+  };
+  button.addEventListener("click", () => choose(button.getAttribute("aria-pressed") !== "true"));
+  choose(localStorage.getItem(KEPT_SOUND) !== "off");
 }
 
 /** The choice of what to see, remembered on this device. */

@@ -5,6 +5,8 @@
 import { backoff, sleep } from "./watch.js";
 import { h264First, iceServers } from "./whep.js";
 
+// As it is: what browsers do to a microphone's sound would take music for noise.
+const SOUND = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const LARGEST = { width: { max: 1920 }, height: { max: 1080 }, frameRate: { max: 30 } };
 
 /** Whether this page may ask for the screen: browsers allow it over https and on the kit itself. */
@@ -37,7 +39,7 @@ export class ScreenPublisher extends EventTarget {
   /** Ask for the screen and publish it until `stop`, or until the browser's own button ends it.
    * Throws what getDisplayMedia throws (NotAllowedError: the person said no). */
   async start() {
-    const stream = await navigator.mediaDevices.getDisplayMedia({ video: LARGEST, audio: true });
+    const stream = await navigator.mediaDevices.getDisplayMedia({ video: LARGEST, audio: SOUND });
     this.#stream = stream;
     const [picture] = stream.getVideoTracks();
     picture.contentHint = "detail"; // letters stay sharp; the frame rate gives way
