@@ -32,18 +32,20 @@ FLAGS = [
 PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
 
 
-def launch(playwright: Playwright, *flags: str, executable: str = CHROMIUM) -> Browser:
-    return playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
+def launch(playwright: Playwright, *flags: str, executable: str = CHROMIUM, mute: bool = True) -> Browser:
+    # Playwright mutes browsers without a window, and then a tab that is shared has no sound either.
+    ignored = [] if mute else ["--mute-audio"]
+    return playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags], ignore_default_args=ignored)
 
 
 @contextmanager
-def chromium(*flags: str, prefix: Sequence[str] = ()) -> Iterator[Browser]:
+def chromium(*flags: str, prefix: Sequence[str] = (), mute: bool = True) -> Iterator[Browser]:
     """A browser, run through the command `prefix` (another network namespace)."""
     with sync_playwright() as playwright, TemporaryDirectory(prefix="preau-test-") as folder:
         program = Path(folder) / "chromium"
         program.write_text(f'#!/bin/sh\nexec {shlex.join([*prefix, CHROMIUM])} "$@"\n')
         program.chmod(0o755)
-        browser = launch(playwright, *flags, executable=str(program) if prefix else CHROMIUM)
+        browser = launch(playwright, *flags, executable=str(program) if prefix else CHROMIUM, mute=mute)
         yield browser
         browser.close()
 

@@ -1,9 +1,11 @@
-// Injected into every test page: reads the demo source's time from pixels, its tone and its clap from the sound.
+// Injected into every test page: reads the demo source's time from pixels, its tone and its clap from the sound; of
+// #video, or of what `look` names.
 
 window.preauProbe = (() => {
   const CELLS = 56, CELL = 20, LEFT = 80;
   const canvas = document.createElement("canvas");
-  const video = () => document.getElementById("video");
+  let looked = "video";
+  const video = () => document.getElementById(looked);
 
   function grab(width, height) {
     canvas.width = width;
@@ -133,5 +135,7 @@ window.preauProbe = (() => {
     return offsets[offsets.length >> 1];
   }
 
-  return { readTime, pictureAge, ages, clockAdvances, tone, clapOffset };
+  const look = (id) => (looked = id);
+
+  return { look, readTime, pictureAge, ages, clockAdvances, tone, clapOffset };
 })();
