@@ -106,7 +106,7 @@ vendor: $(VENV)/.run ## fetch the browser libraries afresh from npm packages
 	$(PY) -m ui.vendor
 
 translations: $(VENV)/.run ## compile the message catalogues
-	$(VENV)/bin/pybabel compile -q -d ui/translations
+	$(VENV)/bin/pybabel -q compile -d ui/translations
 
 settings-page: $(VENV)/.run ## write docs/settings.md from the settings
 	$(PY) -m appliance.settings_page
