@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, ConsoleMessage, Page, sync_playwright
 
 from tests.kit import PIN, Kit, wait_until
 
@@ -30,12 +30,19 @@ FLAGS = [
     "--force-webrtc-ip-handling-policy=default",
 ]
 PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
+# A tab that a browser with these flags shares when a page asks for the screen.
+SHARED = Path(__file__).parent / "shared.html"
+SHARED_HZ = 1500
+SHARING = (
+    "--auto-select-tab-capture-source-by-title=Le tableau du cours",
+    "--autoplay-policy=no-user-gesture-required",
+)
 
 
-def launch(playwright: Playwright, *flags: str, executable: str = CHROMIUM, mute: bool = True) -> Browser:
+def launch(kind: BrowserType, *flags: str, executable: str = CHROMIUM, mute: bool = True) -> Browser:
     # Playwright mutes browsers without a window, and then a tab that is shared has no sound either.
     ignored = [] if mute else ["--mute-audio"]
-    return playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags], ignore_default_args=ignored)
+    return kind.launch(executable_path=executable, args=[*FLAGS, *flags], ignore_default_args=ignored)
 
 
 @contextmanager
@@ -45,7 +52,7 @@ def chromium(*flags: str, prefix: Sequence[str] = (), mute: bool = True) -> Iter
         program = Path(folder) / "chromium"
         program.write_text(f'#!/bin/sh\nexec {shlex.join([*prefix, CHROMIUM])} "$@"\n')
         program.chmod(0o755)
-        browser = launch(playwright, *flags, executable=str(program) if prefix else CHROMIUM, mute=mute)
+        browser = launch(playwright.chromium, *flags, executable=str(program) if prefix else CHROMIUM, mute=mute)
         yield browser
         browser.close()
 
@@ -82,6 +89,12 @@ def teacher_page(context: BrowserContext, kit: Kit) -> Page:
     page.click("#pin-form button")
     page.wait_for_selector("body[data-state=ready], body[data-state=live]")
     return page
+
+
+def sharing_page(context: BrowserContext, kit: Kit) -> Page:
+    """A teacher's page in a browser that has the tab to share."""
+    context.new_page().goto(SHARED.as_uri())
+    return teacher_page(context, kit)
 
 
 def start_lesson(page: Page) -> None:

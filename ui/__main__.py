@@ -111,7 +111,8 @@ def build(service: Service) -> Flask:
     )
     service.start()
     service.spawn("state", state.run, settings.bus, service.stopping, lessons)
-    service.spawn("broadcast", app.extensions[KEY].broadcast.run, settings.bus, service.stopping)
+    for name, run in app.extensions[KEY].house.runs().items():
+        service.spawn(name, run, settings.bus, service.stopping)
     if settings.discovery:
         advertiser = Advertiser(settings, lambda: state.live is not None)
         state.on_lesson_change(lambda _: advertiser.lesson_changed())

@@ -18,10 +18,10 @@ from appliance.settings import Settings
 from capture.client import CaptureClient
 from ui import api, health, i18n, media, pages, problems, push, quality, stream, whep, whip
 from ui.auth import Guard, Openings, Tokens
-from ui.broadcast import Broadcast
+from ui.broadcast import House
 from ui.context import ADDRESS_OPENINGS, CODE_LIMIT, KEY, PIN_LIMIT, VIEWER_OPENINGS, Context, Counters, project_version
 from ui.ports import Capture, Lessons, Streaming
-from ui.state import KitState
+from ui.state import Change, KitState
 
 log = structlog.get_logger()
 
@@ -48,10 +48,10 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["relays"] = " data-relays" if settings.ice_servers else ""
     counters = Counters(registry or CollectorRegistry())
-    broadcast = Broadcast(
+    house = House(
         counters.streamed,
         lambda seated: state.note_streamed(stream.viewers(seated)),
-        most=max(1, settings.http_threads // 3),
+        most=max(1, settings.http_threads // 2),
     )
     context = Context(
         settings,
@@ -65,7 +65,7 @@ def create_app(
         Guard(secrets.room_code, CODE_LIMIT),
         Openings(VIEWER_OPENINGS, ADDRESS_OPENINGS),
         counters,
-        broadcast,
+        house,
         project_version(),
     )
     app.extensions[KEY] = context
@@ -76,7 +76,8 @@ def create_app(
     app.after_request(lambda response: finish(context, response))
     push.install(app, context)
     state.on_lesson_change(lambda live: close_pupils(streaming, live))
-    state.on_lesson_change(lambda live: broadcast.close_pupils() if live is None else None)
+    state.on_lesson_change(lambda live: house.close_pupils() if live is None else None)
+    state.on_change(lambda changes: close_screen(house, state, changes))
     return app
 
 
@@ -84,6 +85,12 @@ def close_pupils(streaming: Streaming, live: LessonState | None) -> None:
     """End the pupils' sessions when a lesson ends; on a thread, because whoever brings the news must not wait."""
     if live is None:
         threading.Thread(target=_close_pupils, args=(streaming,), name="close-pupils", daemon=True).start()
+
+
+def close_screen(house: House, state: KitState, changes: set[Change]) -> None:
+    """End who watches a screen that nobody shares any more."""
+    if "sources" in changes and "screen" not in state.sources:
+        house.close_screen()
 
 
 def _close_pupils(streaming: Streaming) -> None:

@@ -1,7 +1,8 @@
-"""The live picture for viewers on WebSockets: one thread reads the bus and makes segments, each viewer has a seat.
+"""A feed for viewers on WebSockets: one thread reads the bus and makes segments, each viewer has a seat.
 
 The bus is read, and anything made, only while somebody sits. A seat's queue is bounded: who reads too slowly loses what
-lies in it and goes on at the next keyframe; nobody else notices, and the thread never waits for a viewer.
+lies in it and goes on at the next keyframe; nobody else notices, and the thread never waits for a viewer. `House` holds
+the broadcasts of all feeds.
 """
 
 from __future__ import annotations
@@ -12,17 +13,28 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
 from prometheus_client import Gauge
 
-from appliance.bus import Subscriber, media_topic
-from appliance.messages import CAMERA_720P, MICROPHONE_AAC, Packet
+from appliance.bus import BusError, CommandRefused, Subscriber, call, media_topic
+from appliance.messages import GetHistory, History, Packet, VideoFormat
 from ui.auth import Identity
+from ui.feeds import FEEDS, Feed, FeedName
 from ui.segments import Head, Segment, Segmenter
 
 QUEUE = 30  # segments of about 100 ms
 BUS_QUEUE = 256
 POLL_S = 0.25
 LINGER_S = 5.0  # the bus is read on for so long after the last viewer, who may be back at once
+WISH_S = 1.0
+WISH_TIMEOUT_S = 0.2
+HISTORY_TIMEOUT_S = 0.5
+HISTORY_NS = 1_500_000_000  # a keyframe a second
+MOST_RECENT = 150  # segments: who comes later than this after a keyframe waits for the next
+# Common to all feeds, so that a viewer can go from one to another; a little back, for history is older than the kit.
+ORIGIN_BACK_NS = 60_000_000_000
+
+log = structlog.get_logger()
 
 Item = Head | bytes
 
@@ -75,12 +87,11 @@ class Seat:
 
 
 class Broadcast:
-    """`on_change(seats)` is called, on any thread, when somebody sits down or leaves. `places` are to be acquired
-    before a viewer takes one of the web server's threads, `most` in all."""
+    """One feed. `on_change()` is called, on any thread, when somebody sits down or leaves. `origin_ns`, on
+    CLOCK_MONOTONIC, is the zero of its timeline."""
 
-    def __init__(self, viewers: Gauge, on_change: Callable[[list[Identity]], None], most: int = 40) -> None:
-        self.places = threading.BoundedSemaphore(most)
-        self._viewers, self._on_change = viewers, on_change
+    def __init__(self, feed: Feed, on_change: Callable[[], None], origin_ns: int) -> None:
+        self._feed, self._on_change, self._origin_ns = feed, on_change, origin_ns
         self._lock = threading.Lock()
         self._seats: list[Seat] = []
         self._taken = threading.Event()
@@ -94,7 +105,7 @@ class Broadcast:
                 seat.put(segment)
             self._seats.append(seat)
         self._taken.set()
-        self._told()
+        self._on_change()
         return seat
 
     def leave(self, seat: Seat) -> None:
@@ -102,56 +113,134 @@ class Broadcast:
         with self._lock:
             if seat in self._seats:
                 self._seats.remove(seat)
-        self._told()
+        self._on_change()
 
-    def close_pupils(self) -> None:
-        """The lesson is over."""
-        for seat in self._sitting():
-            if seat.identity.role == "pupil":
-                seat.close()
-
-    def _sitting(self) -> list[Seat]:
+    def sitting(self) -> list[Seat]:
         with self._lock:
             return list(self._seats)
 
-    def _told(self) -> None:
-        sitting = self._sitting()
-        self._viewers.set(len(sitting))
-        self._on_change([seat.identity for seat in sitting])
+    def close(self) -> None:
+        """Everybody must go."""
+        for seat in self.sitting():
+            seat.close()
 
     def hand_out(self, segment: Segment) -> None:
         """Give a segment to everybody."""
         with self._lock:
-            if segment.start:
+            if segment.start or len(self._recent) >= MOST_RECENT:
                 self._recent = []
-            self._recent.append(segment)
+            if segment.start or self._recent:
+                self._recent.append(segment)
             seats = list(self._seats)
         for seat in seats:
             seat.put(segment)
 
     def run(self, folder: Path, stopping: threading.Event) -> None:
-        """Read the bus whenever somebody sits, until `stopping` is set. The root of the `broadcast` thread."""
+        """Read the bus whenever somebody sits, until `stopping` is set. The root of a thread."""
         while not stopping.is_set():
             if self._taken.wait(POLL_S):
                 self._read(folder, stopping)
-        for seat in self._sitting():
-            seat.close()
+        self.close()
 
     def _read(self, folder: Path, stopping: threading.Event) -> None:
-        topics = [media_topic(CAMERA_720P), media_topic(MICROPHONE_AAC)]
-        subscriber = Subscriber(folder, ["capture"], topics, queue=BUS_QUEUE)
-        segmenter = Segmenter()
-        wanted = time.monotonic()
+        topics = [media_topic(track) for track in self._feed.tracks]
+        subscriber = Subscriber(folder, [self._feed.service], topics, queue=BUS_QUEUE)
+        reading = _Reading(self._feed, Segmenter(self._origin_ns), folder)
+        watched = time.monotonic()
         try:
-            while not stopping.is_set() and time.monotonic() - wanted < LINGER_S:
+            while not stopping.is_set() and (now := time.monotonic()) - watched < LINGER_S:
+                reading.wish(now)
                 packet = subscriber.receive(POLL_S)
-                for segment in segmenter.push(packet) if isinstance(packet, Packet) else ():
+                for segment in reading.push(packet) if isinstance(packet, Packet) else ():
                     self.hand_out(segment)
-                if self._sitting():
-                    wanted = time.monotonic()
+                if self.sitting():
+                    watched = now
         finally:
             subscriber.close()
             with self._lock:
                 self._recent = []
                 if not self._seats:
                     self._taken.clear()
+
+
+class _Reading:
+    """From packets to segments, from the moment when somebody watches on."""
+
+    def __init__(self, feed: Feed, segmenter: Segmenter, folder: Path) -> None:
+        self._feed, self._segmenter, self._folder = feed, segmenter, folder
+        self._wished = self._keyed = float("-inf")
+        self._seen: set[tuple[str, int, int]] | None = None if feed.history else set()
+
+    def wish(self, now: float) -> None:
+        """Tell the service what is wanted of it, once a second."""
+        command = self._feed.wish(now - self._keyed) if now - self._wished >= WISH_S else None
+        if command is None:
+            return
+        self._wished = now
+        try:
+            call(self._folder, self._feed.service, command, timeout_s=WISH_TIMEOUT_S)
+        except (BusError, CommandRefused) as error:
+            log.debug("a feed's wish was not heard", service=self._feed.service, error=str(error))
+
+    def push(self, packet: Packet) -> list[Segment]:
+        """Take the next packet of the bus; before the first, what the service still has."""
+        segments: list[Segment] = []
+        if self._seen is None:
+            history = self._history(packet.pts_ns - HISTORY_NS)
+            self._seen = {_name(one) for one in history}
+            segments = [segment for one in history for segment in self._segmenter.push(one)]
+        if _name(packet) not in self._seen:
+            if packet.keyframe and isinstance(packet.format, VideoFormat):
+                self._keyed = time.monotonic()
+            segments += self._segmenter.push(packet)
+        return segments
+
+    def _history(self, since_ns: int) -> list[Packet]:
+        command = GetHistory(list(self._feed.tracks), since_ns)
+        try:
+            reply = call(self._folder, self._feed.service, command, timeout_s=HISTORY_TIMEOUT_S)
+        except (BusError, CommandRefused) as error:
+            log.info("no history for a feed", service=self._feed.service, error=str(error))
+            return []
+        return reply.packets if isinstance(reply, History) else []
+
+
+def _name(packet: Packet) -> tuple[str, int, int]:
+    return packet.track, packet.epoch, packet.seq
+
+
+class House:
+    """The broadcasts of all feeds. `on_change(watching)` is called, on any thread, when somebody begins or ends to
+    watch the camera; who watches the screen as well counts once. `places` are to be acquired before a viewer takes one
+    of the web server's threads, `most` in all."""
+
+    def __init__(self, viewers: Gauge, on_change: Callable[[list[Identity]], None], most: int = 40) -> None:
+        self.places = threading.BoundedSemaphore(most)
+        self._viewers, self._on_change = viewers, on_change
+        origin_ns = time.monotonic_ns() - ORIGIN_BACK_NS
+        self._feeds = {name: Broadcast(feed, self._told, origin_ns) for name, feed in FEEDS.items()}
+
+    def __getitem__(self, name: FeedName) -> Broadcast:
+        return self._feeds[name]
+
+    def runs(self) -> dict[str, Callable[[Path, threading.Event], None]]:
+        """What each feed's thread does, by the thread's name."""
+        return {f"broadcast {name}": broadcast.run for name, broadcast in self._feeds.items()}
+
+    def close_pupils(self) -> None:
+        """The lesson is over."""
+        for broadcast in self._feeds.values():
+            for seat in broadcast.sitting():
+                if seat.identity.role == "pupil":
+                    seat.close()
+
+    def close_screen(self) -> None:
+        """Nobody shares one any more."""
+        self._feeds["screen"].close()
+        self._feeds["silent screen"].close()
+
+    def _told(self) -> None:
+        seats = [*self._feeds["camera"].sitting(), *self._feeds["saving"].sitting()]
+        watching = list({seat.identity.viewer: seat.identity for seat in seats}.values())
+        self._viewers.set(len(watching))
+        self._on_change(watching)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from appliance.secrets import Secrets
 from appliance.settings import Settings
 from ui.auth import Guard, Identity, Openings, Role, Tokens, require
-from ui.broadcast import Broadcast
+from ui.broadcast import House
 from ui.ports import Capture, Lessons, Streaming
 from ui.state import KitState
 
@@ -48,7 +48,7 @@ class Context:
     code_guard: Guard
     openings: Openings
     counters: Counters
-    broadcast: Broadcast
+    house: House
     version: str
 
     def require(self, *roles: Role) -> Identity:

@@ -1,8 +1,8 @@
 """Live fragmented MP4 for Media Source Extensions: packets of the bus in, segments for every viewer out.
 
-Pure. It is done once for all viewers: each gets the same bytes. A fragment holds about 100 ms; it ends in front of a
-keyframe, so that a viewer can begin there. One frame is held back to know how long the one before it lasts, for
-browsers take a hole between frames for a seek.
+Pure. It is done once for all viewers: each gets the same bytes. A fragment holds about 100 ms (or one picture, where
+they come more rarely); it ends in front of a keyframe, so that a viewer can begin there. One frame is held back to know
+how long the one before it lasts, for browsers take a hole between frames for a seek.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from appliance import fmp4
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, Audio, Run, Sample, Video
-from appliance.messages import AudioFormat, Packet, VideoFormat
+from appliance.messages import Packet, VideoFormat
 
 SECOND = 1_000_000_000
 FRAGMENT_NS = SECOND // 10
-AUDIO_WAIT_NS = SECOND // 2  # how long the first keyframe waits to learn whether there is sound
+AUDIO_WAIT_NS = SECOND // 2  # how long the first fragment waits to learn whether there is sound
 AUDIO_DRIFT_S = 0.040
+SOUND_KEPT_NS = 5 * SECOND  # a screen on which nothing moves is sent about once a second
 
 
 class Head(NamedTuple):
@@ -36,14 +37,16 @@ class Segment(NamedTuple):
 
 
 class Segmenter:
-    """`push` every packet of both tracks in order. All is one timeline, whose zero is the first keyframe."""
+    """`push` every packet of both tracks in order. All is one timeline, whose zero is at `origin_ns`, or the first
+    keyframe."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin_ns: int | None = None) -> None:
         self._head: Head | None = None
+        self._begun: Video | None = None
         self._video: Video | None = None
         self._audio: Audio | None = None
         self._heard: Audio | None = None
-        self._origin_ns: int | None = None
+        self._origin_ns = origin_ns
         self._last: tuple[int, int] | None = None
         self._frames: list[Packet] = []
         self._sounds: deque[Packet] = deque()
@@ -54,14 +57,13 @@ class Segmenter:
 
     def push(self, packet: Packet) -> list[Segment]:
         """The segments that are complete with this packet. After a loss nothing comes before the next keyframe."""
-        match packet.format:
-            case VideoFormat() as form:
-                return self._picture(packet, form)
-            case AudioFormat(rate=rate, channels=channels, config=config) if config:
-                self._heard = Audio(rate, channels, config)
-                self._sounds.append(packet)
-                while packet.pts_ns - self._sounds[0].pts_ns > SECOND:
-                    self._sounds.popleft()
+        if isinstance(packet.format, VideoFormat):
+            return self._picture(packet, packet.format)
+        if (audio := fmp4.audio_of(packet)) is not None:
+            self._heard = audio
+            self._sounds.append(packet)
+            while packet.pts_ns - self._sounds[0].pts_ns > SOUND_KEPT_NS:
+                self._sounds.popleft()
         return []
 
     def _picture(self, packet: Packet, form: VideoFormat) -> list[Segment]:
@@ -71,31 +73,44 @@ class Segmenter:
         if not self._frames and not packet.keyframe:
             return []
         done: list[Segment] = []
-        if self._frames and (packet.keyframe or packet.pts_ns - self._frames[0].pts_ns >= FRAGMENT_NS):
+        due = self._frames and (packet.keyframe or packet.pts_ns - self._frames[0].pts_ns >= FRAGMENT_NS)
+        if due and self._decided(packet.pts_ns):
             done.append(self._fragment(packet.pts_ns))
-        if packet.keyframe and not self._begin(packet, form):
-            self._frames.clear()
-            return done
+        if packet.keyframe:
+            self._frames.clear()  # undecided until here: a viewer begins with this one
+            if not self._begin(packet, form):
+                return done
         self._frames.append(packet)
         return done
 
     def _begin(self, packet: Packet, form: VideoFormat) -> bool:
-        """Make the head new where a keyframe asks for it; False while sound is waited for."""
+        """Take in what a keyframe says; False when it does not say it all."""
         sps, pps = fmp4.parameter_sets(packet.data)
         if not sps or not pps:
             return False
+        self._begun = Video(form.width, form.height, sps, pps)
         if self._first_ns is None:
             self._first_ns = packet.pts_ns
-        if self._heard is None and packet.pts_ns - self._first_ns < AUDIO_WAIT_NS:
-            return False
-        video = Video(form.width, form.height, sps, pps)
-        if self._head is None or (video, self._heard) != (self._video, self._audio):
+        return True
+
+    def _decided(self, now_ns: int) -> bool:
+        """Whether it is known what the head must say."""
+        waited = self._first_ns is not None and now_ns - self._first_ns >= AUDIO_WAIT_NS
+        return self._head is not None or self._heard is not None or waited
+
+    def _settle(self, first: Packet) -> Head:
+        """The head of a fragment; a new one where its keyframe asks for it."""
+        if self._origin_ns is None:
+            self._origin_ns = first.pts_ns
+        video = self._begun
+        assert video is not None
+        if self._head is None or (first.keyframe and (video, self._heard) != (self._video, self._audio)):
             self._video, self._audio, self._audio_next = video, self._heard, None
             mime = f'video/mp4; codecs="{fmp4.codecs(video, self._audio)}"'
             self._head = Head(mime, fmp4.init_segment(video, self._audio))
-        if self._origin_ns is None:
-            self._origin_ns = packet.pts_ns
-        return True
+            while self._sounds and self._sounds[0].pts_ns < first.pts_ns:
+                self._sounds.popleft()
+        return self._head
 
     def _ticks(self, pts_ns: int, timescale: int) -> int:
         assert self._origin_ns is not None
@@ -103,6 +118,7 @@ class Segmenter:
 
     def _fragment(self, end_ns: int) -> Segment:
         frames, self._frames = self._frames, []
+        head = self._settle(frames[0])
         places = [max(self._video_next, self._ticks(frames[0].pts_ns, VIDEO_TIMESCALE))]
         for pts_ns in (*(frame.pts_ns for frame in frames[1:]), end_ns):
             places.append(max(places[-1] + 1, self._ticks(pts_ns, VIDEO_TIMESCALE)))
@@ -113,8 +129,7 @@ class Segmenter:
         ]
         self._sequence += 1
         runs = (Run(VIDEO_TRACK, places[0], pictures), self._sound(end_ns))
-        assert self._head is not None
-        return Segment(self._head, fmp4.fragment(self._sequence, runs), frames[0].keyframe)
+        return Segment(head, fmp4.fragment(self._sequence, runs), frames[0].keyframe)
 
     def _sound(self, end_ns: int) -> Run:
         """The sound before `end_ns`; a hole lengthens the sample before it."""

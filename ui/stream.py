@@ -1,13 +1,16 @@
 """``/stream``: the live picture over a WebSocket (RFC 6455), for pages whose network lets no UDP through.
 
-The page sends one text, its token (empty: its cookie counts, for the kit's own pages only). The kit sends the type as
-text, then binary segments, and closes with 4000 + status when it says no. One of gunicorn's threads serves each viewer:
-it waits for its seat's next segment and writes it. A viewer who takes nothing for 10 s is gone.
+``?source=screen`` is the shared screen (``&sound=no`` its picture alone), ``?quality=`` what is wanted of the camera's
+picture. The page sends one text, its token (empty: its cookie counts, for the kit's own pages only). The kit sends the
+type as text, then binary segments (and the type again, before a picture that is another), and closes with 4000 + status
+when it says no. One of gunicorn's threads serves each viewer: it waits for its seat's next segment and writes it. A
+viewer who takes nothing for 10 s is gone.
 """
 
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
@@ -21,7 +24,9 @@ from flask import Blueprint, Response, request
 from appliance.messages import ViewersState
 from ui.auth import COOKIES, Identity, Tokens
 from ui.broadcast import Seat
-from ui.context import here
+from ui.context import Context, here
+from ui.feeds import FeedName, Wanted, wanted
+from ui.line import Line
 from ui.segments import Head
 
 blueprint = Blueprint("stream", __name__)
@@ -31,7 +36,11 @@ LONGEST_TOKEN = 1024
 TAKE_S = 1.0
 TCP_TIMEOUT_MS = 10_000
 SEND_BUFFER_BYTES = 256 * 1024  # a second of picture and sound: what lies here is already late
+UNSENT_BYTES = (
+    64 * 1024
+)  # of it, what the line has not even taken: a slow one is to be noticed while it is not far behind
 GOODBYE_S = 1.0
+QUERY = (("source", "camera"), ("quality", "automatic"), ("sound", "yes"))
 REFUSED = 4000
 OVER = 1000
 
@@ -72,6 +81,7 @@ def stream() -> Response:
     link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_TIMEOUT_MS)
     link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     with suppress(simple_websocket.ConnectionClosed, OSError):
         hang_up(link, placed(link))
     return Served(link.mode)
@@ -88,7 +98,7 @@ def hang_up(link: Any, code: int) -> None:
 
 def placed(link: Any) -> int:
     """Serve when there is a place: the pages' own requests must find threads too."""
-    places = here().broadcast.places
+    places = here().house.places
     if not places.acquire(blocking=False):
         return REFUSED + 503
     try:
@@ -106,15 +116,35 @@ def serve(link: Any) -> int:
         return REFUSED + 401
     if identity.role not in COOKIES:
         return REFUSED + 403
+    asked = wanted(*(request.args.get(name, usual) for name, usual in QUERY))
+    if asked is None:
+        return REFUSED + 400
     if identity.role == "pupil" and context.state.live is None:
         return REFUSED + 409
-    seat = context.broadcast.sit(identity)
+    if asked.source == "screen" and "screen" not in context.state.sources:
+        return REFUSED + 409
+    show(link, context, identity, asked)
+    return OVER
+
+
+def show(link: Any, context: Context, identity: Identity, asked: Wanted) -> None:
+    """Send the feed that was asked for, or what the line carries of it, until the seat is closed."""
+    line = Line(asked.quality, time.monotonic()) if asked.source == "camera" else None
+    feed: FeedName = line.feed if line else "screen" if asked.sound else "silent screen"
+    seat = context.house[feed].sit(identity)
     try:
-        send_all(link, seat)
+        while send_next(link, seat):
+            if line is None or line.see(seat.drops, time.monotonic()) == feed:
+                continue
+            context.counters.stream_drops.inc(seat.drops)
+            before, left, feed = context.house[feed], seat, line.feed
+            seat = context.house[feed].sit(identity)  # first, so that nobody seems to have gone
+            before.leave(left)
+            if left.closed:  # whoever closed it may not have seen the new one yet
+                return
     finally:
         context.counters.stream_drops.inc(seat.drops)
-        context.broadcast.leave(seat)
-    return OVER
+        context.house[feed].leave(seat)
 
 
 def introduced(tokens: Tokens, said: str | bytes | None) -> Identity | None:
@@ -129,14 +159,15 @@ def introduced(tokens: Tokens, said: str | bytes | None) -> Identity | None:
     return next(filter(None, (tokens.read(request.cookies.get(cookie, "")) for cookie in COOKIES.values())), None)
 
 
-def send_all(link: Any, seat: Seat) -> None:
-    """Until the seat is closed; also when the viewer says anything more, which no page does."""
-    while not seat.closed:
-        item = seat.take(TAKE_S)
-        if isinstance(item, Head):
-            link.send(item.type)
-            link.send(item.data)
-        elif item is not None:
-            link.send(item)
-        if link.receive(0) is not None or not link.connected:
-            return
+def send_next(link: Any, seat: Seat) -> bool:
+    """Write what the seat has next. False when the seat is closed; also when the viewer says anything more, which no
+    page does."""
+    if seat.closed:
+        return False
+    item = seat.take(TAKE_S)
+    if isinstance(item, Head):
+        link.send(item.type)
+        link.send(item.data)
+    elif item is not None:
+        link.send(item)
+    return link.receive(0) is None and bool(link.connected)

@@ -14,15 +14,17 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from capture import timecode
 from tests.browser import (
+    SHARED_HZ,
+    SHARING,
     chromium,
     clap_offset_ms,
     clock_advances,
     new_context,
     picture_age_ms,
     pupil_page,
+    sharing_page,
     start_lesson,
     stop_lesson,
-    teacher_page,
     tone_db,
     wait_live,
     wait_page,
@@ -30,10 +32,6 @@ from tests.browser import (
 from tests.judge import probe
 from tests.kit import PIN, Kit, running_kit, wait_until
 
-SHARED = Path(__file__).parents[1] / "shared.html"
-TITLE = "Le tableau du cours"
-HERTZ = 1500
-FLAGS = (f"--auto-select-tab-capture-source-by-title={TITLE}", "--autoplay-policy=no-user-gesture-required")
 AUDIBLE_DB = 20
 PANEL = (200, 560)  # a pixel that is white during a clap, at 1280 wide
 RECORDED_S = 8.0
@@ -51,7 +49,7 @@ TIMES = """() => ["video", "screen"].map((id) => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium(*FLAGS, mute=False) as started:
+    with chromium(*SHARING, mute=False) as started:
         yield started
 
 
@@ -62,11 +60,8 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
 
 @pytest.fixture
 def teacher(browser: Browser, kit: Kit) -> Iterator[Page]:
-    """The teacher's page, in a browser that has another tab to share."""
     context = new_context(browser)
-    other = context.new_page()
-    other.goto(SHARED.as_uri())
-    yield teacher_page(context, kit)
+    yield sharing_page(context, kit)
     context.close()
 
 
@@ -81,7 +76,7 @@ def test_a_tab_with_sound_is_shared_recorded_and_replayed(
     wait_page(pupil, "document.body.hasAttribute('data-shared')")
     pupil.evaluate("preauProbe.look('shared')")
     wait_until(lambda: clock_advances(pupil), 10, "the shared tab to move on the pupil's page")
-    assert tone_db(pupil, HERTZ) > AUDIBLE_DB
+    assert tone_db(pupil, SHARED_HZ) > AUDIBLE_DB
     live_ms, age_ms = clap_offset_ms(pupil), sorted(picture_age_ms(pupil) for _ in range(9))[4]
     state(f"shared tab, live: {age_ms:.0f} ms old, its sound {live_ms:+.0f} ms against its picture")
     assert abs(live_ms) < 150
@@ -104,7 +99,7 @@ def test_a_tab_with_sound_is_shared_recorded_and_replayed(
     replay.evaluate(f"document.getElementById('video').currentTime = {span['start_s'] + 1}")
     wait_until(lambda: in_step(replay), 15, "camera and screen to be in step")
     replay.evaluate("preauProbe.look('screen')")
-    assert tone_db(replay, HERTZ) > AUDIBLE_DB
+    assert tone_db(replay, SHARED_HZ) > AUDIBLE_DB
     played_ms = clap_offset_ms(replay, 3)
     state(f"shared tab, replayed: {apart_ms(replay):+.0f} ms from the camera, its sound {played_ms:+.0f} ms")
     assert abs(played_ms) < 200

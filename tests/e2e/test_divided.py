@@ -37,7 +37,7 @@ def watched(hosts: ThreeHosts, way: str) -> dict[str, Any]:
 def test_a_lesson_is_seen_through_turn(hosts: ThreeHosts, transport: str, state: Callable[[str], None]) -> None:
     found = watched(hosts, transport)
     state(
-        f"through coturn over {transport}: picture {found['joined_s']} s after the page, {found['age_ms']:.0f} ms old"
+        f"through coturn over {transport}: picture {found['first_s']} s after the press, {found['age_ms']:.0f} ms old"
     )
     assert found["way"] == "webrtc" and found["advances"] and found["tone_db"] > AUDIBLE_DB, found
     assert found["allocations"] >= 1 and (found["webrtc"], found["streamed"]) == (1, 0), found
@@ -47,10 +47,26 @@ def test_a_lesson_is_seen_through_turn(hosts: ThreeHosts, transport: str, state:
 def test_a_lesson_is_seen_through_the_websocket(hosts: ThreeHosts, state: Callable[[str], None]) -> None:
     found = watched(hosts, "none")
     state(
-        f"through the WebSocket: picture {found['joined_s']} s after the page, {found['age_ms']:.0f} ms old, "
-        f"sound against picture {found['clap_ms']:.0f} ms, again {found['returned_s']} s after the way's return"
+        f"through the WebSocket: picture {found['first_s']} s after the press, {found['age_ms']:.0f} ms old, "
+        f"sound against picture {found['clap_ms']:.0f} ms, again {found['returned_s']} s after the way's return; "
+        f"{found['remembered_s']} s where it is known that no UDP gets through"
+    )
+    state(
+        f"a shared tab through the WebSocket: {found['shared_age_ms']:.0f} ms old, "
+        f"its sound {found['shared_clap_ms']:+.0f} ms against its picture"
     )
     assert found["way"] == "websocket" and found["advances"] and found["tone_db"] > AUDIBLE_DB, found
     assert (found["webrtc"], found["streamed"]) == (0, 1) and found["count"].startswith("1 "), found
     assert abs(found["clap_ms"]) < 200
     assert found["age_ms"] < 3000
+    assert found["shared_way"] == "websocket" and found["shared_tone_db"] > AUDIBLE_DB, found
+    assert found["counted"] == 1  # who watches camera and screen
+    assert abs(found["shared_clap_ms"]) < 200 and found["shared_age_ms"] < 3000, found
+
+
+@pytest.mark.root
+def test_a_thin_line_gets_the_saving_picture(hosts: ThreeHosts, state: Callable[[str], None]) -> None:
+    """400 kb/s of TCP: less than the sharp picture and its sound need, enough for the other."""
+    found = watched(hosts, "thin")
+    state(f"through a WebSocket of 400 kb/s: the saving picture after {found['saving_s']} s")
+    assert found["still_state"] == "live", found

@@ -180,7 +180,15 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
           const src = document.querySelector('script[type=module]').src;
           const { backoff, FreezeWatch } = await import(src.replace('join.js', 'watch.js'));
           const { answerAfterRestart, h264First, iceServers } = await import(src.replace('join.js', 'whep.js'));
-          const { keepUp } = await import(src.replace('join.js', 'stream.js'));
+          const { keepUp, slackFor } = await import(src.replace('join.js', 'stream.js'));
+          const { headStart, rememberUdp, udpWasBlocked } = await import(src.replace('join.js', 'way.js'));
+          const blocked = [];
+          const ask = (now) => blocked.push(udpWasBlocked(now));
+          ask(1000);
+          rememberUdp(false, 1000);
+          [1000, 1000 + 11 * 3600e3, 1000 + 13 * 3600e3, 0].forEach(ask);
+          rememberUdp(true);
+          ask(1000);
           const answer = ['v=0', 'm=audio 9 x 0', 'a=ice-ufrag:old', 'a=mid:0', 'a=ice-pwd:old', 'a=candidate:1',
             'a=rtcp-mux', 'm=video 9 x 0', 'a=mid:1', 'a=ice-ufrag:old', 'a=end-of-candidates', ''].join('\\r\\n');
           const fragment = ['a=group:BUNDLE 0 1', 'm=audio 9 x 0', 'a=mid:0', 'a=ice-ufrag:new', 'a=ice-pwd:new', '']
@@ -195,6 +203,10 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
               '<turn:b?transport=tcp>; rel="ice-server"; username="1:v"; credential="c="; credential-type="password"'),
             nothing: iceServers(null),
             edge: [[0, 5, 9], [8.9, 5, 9], [8.4, 5, 9], [7, 5, 9], [9.5, 5, 9]].map((times) => keepUp(...times)),
+            patient: [[0, 5, 9, 2], [8, 5, 9, 1], [7, 5, 9, 2], [5.5, 5, 9, 2]].map((times) => keepUp(...times)),
+            slack: [[], [0.1, 0.12], [1, 0.1], [9]].map(slackFor),
+            alone: [headStart(false, false), headStart(true, false), headStart(true, true)],
+            blocked,
             frozen: [[0, 4999], [0, 5001], [1, 5002], [1, 6500], [1, 6503], [2, 6504]].map(([n, t]) => watch.see(n, t)),
           };
         }"""
@@ -211,6 +223,10 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
     ]
     assert result["nothing"] == []
     assert result["edge"] == [{"seek": 8.85}, {"rate": 1}, {"rate": 1.08}, {"seek": 8.85}, {"rate": 1}]
+    assert result["patient"] == [{"seek": pytest.approx(6.85)}, {"rate": 1}, {"rate": 1}, {"seek": pytest.approx(6.85)}]
+    assert result["slack"] == [0, 0, 1, 2]
+    assert result["alone"] == [1000, 2000, 250]
+    assert result["blocked"] == [False, True, True, False, False, False]
     assert result["frozen"] == [False, True, False, False, True, False]
 
 

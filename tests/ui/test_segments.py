@@ -14,20 +14,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import Gauge
 
-from appliance.bus import Publisher
-from appliance.messages import Packet
+from appliance.bus import CommandServer, Publisher
+from appliance.messages import (
+    SCREEN_MAIN,
+    Command,
+    Done,
+    GetHistory,
+    History,
+    Packet,
+    Reply,
+    RequestKeyframe,
+    WantRung,
+)
 from tests.kit import wait_until
-from tests.lessons.media import FRAME_NS, film, moved, pictures
+from tests.lessons.media import FRAME_NS, ORIGIN_NS, film, moved, pictures, shared_sounds
 from ui.auth import Identity
-from ui.broadcast import QUEUE, Broadcast, Seat
-from ui.segments import Head, Segment, Segmenter
+from ui.broadcast import QUEUE, Broadcast, House, Seat
+from ui.feeds import FEEDS, Wanted, wanted
+from ui.segments import SECOND, Head, Segment, Segmenter
 
 PUPIL = Identity("pupil", "Zoé", "v", "123456")
 HEAD = Head("type", b"init")
 
 
-def made(packets: list[Packet]) -> list[Segment]:
-    segmenter = Segmenter()
+def made(packets: list[Packet], origin_ns: int | None = None) -> list[Segment]:
+    segmenter = Segmenter(origin_ns)
     return [segment for packet in packets for segment in segmenter.push(packet)]
 
 
@@ -77,10 +88,39 @@ def test_other_parameters_make_another_head() -> None:
     assert len(heads) == 2
 
 
-def test_pictures_alone_are_played_too() -> None:
+def test_pictures_alone_are_played_too_from_the_first_on() -> None:
     segments = made(list(pictures(3)))
     assert "mp4a" not in segments[0].head.type
-    assert len(times(segments, "video")) > 40
+    seen = times(segments, "video")
+    assert seen[0] == 0 and len(seen) > 80
+
+
+def test_a_screen_comes_with_its_opus() -> None:
+    screen = sorted([*pictures(4, 320, 180), *shared_sounds()], key=lambda packet: packet.pts_ns)
+    segments = made(screen)
+    assert segments[0].head.type.endswith(',opus"')
+    seen, heard = times(segments, "video"), times(segments, "audio")
+    assert seen == pytest.approx([number / 30 for number in range(len(seen))], abs=0.001)
+    assert heard == pytest.approx([number / 50 for number in range(len(heard))], abs=0.001)
+    assert 4 - seen[-1] < 0.2 and abs(heard[-1] - seen[-1]) < 0.15
+
+
+def test_a_still_screen_keeps_its_sound() -> None:
+    """One picture a second: each is sent when the next has come, with all the sound beside it."""
+    still = [
+        msgspec.structs.replace(packet, seq=number)
+        for number, packet in enumerate(packet for packet in pictures(4) if packet.keyframe)
+    ]
+    segments = made(sorted([*still, *shared_sounds()], key=lambda packet: packet.pts_ns))
+    assert times(segments, "video") == pytest.approx([0, 1, 2], abs=0.001)
+    assert times(segments, "audio") == pytest.approx([number / 50 for number in range(150)], abs=0.001)
+
+
+def test_the_zero_of_the_timeline_can_be_given() -> None:
+    """Feeds share it, so that a viewer can go from one to another."""
+    origin_ns = ORIGIN_NS - 100 * SECOND
+    seen, heard = (times(made(film(2), origin_ns), kind) for kind in ("video", "audio"))
+    assert seen[0] == pytest.approx(100, abs=0.001) and heard[0] == pytest.approx(100, abs=0.03)
 
 
 @given(data=st.data())
@@ -116,19 +156,45 @@ def test_a_slow_seat_loses_pictures_and_goes_on_at_a_keyframe() -> None:
     assert seat.closed and seat.take(5) is None
 
 
-def test_the_bus_is_read_once_for_all(tmp_path: Path) -> None:
-    counts: list[int] = []
-    broadcast = Broadcast(Gauge("test_seats", "x", registry=None), lambda seated: counts.append(len(seated)))
+class Kit:
+    """The side of the bus that makes packets; answers its commands on a thread of its own."""
+
+    def __init__(self, folder: Path, service: str, history: list[Packet]) -> None:
+        self.asked: list[Command] = []
+        self.publisher = Publisher(folder, service)
+        self._history, self._stopping = history, threading.Event()
+        server = CommandServer(folder, service, self._handle)
+        self._thread = threading.Thread(target=server.serve, args=(self._stopping,))
+        self._thread.start()
+
+    def _handle(self, command: Command) -> Reply:
+        self.asked.append(command)
+        return History(self._history) if isinstance(command, GetHistory) else Done()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+        self.publisher.close()
+
+
+def run(broadcast: Broadcast, folder: Path) -> tuple[threading.Thread, threading.Event]:
     stopping = threading.Event()
-    publisher = Publisher(tmp_path, "capture")
-    thread = threading.Thread(target=broadcast.run, args=(tmp_path, stopping))
+    thread = threading.Thread(target=broadcast.run, args=(folder, stopping))
     thread.start()
+    return thread, stopping
+
+
+def test_the_bus_is_read_once_for_all(tmp_path: Path) -> None:
+    changes: list[int] = []
+    broadcast = Broadcast(FEEDS["camera"], lambda: changes.append(len(broadcast.sitting())), ORIGIN_NS)
+    capture = Kit(tmp_path, "capture", [])
+    thread, stopping = run(broadcast, tmp_path)
     seats = [broadcast.sit(PUPIL), broadcast.sit(PUPIL)]
     found: list[list[object]] = [[], []]
 
     def arrived() -> bool:
         for packet in film(2):
-            publisher.send(packet)
+            capture.publisher.send(packet)
         for seat, own in zip(seats, found, strict=True):
             own.extend(items(seat))
         return all(len(own) > 3 for own in found)
@@ -139,8 +205,80 @@ def test_the_bus_is_read_once_for_all(tmp_path: Path) -> None:
     assert isinstance(late.take(1), Head)
     for seat in (*seats, late, late):
         broadcast.leave(seat)
-    assert counts == [1, 2, 3, 2, 1, 0, 0]
+    assert changes == [1, 2, 3, 2, 1, 0, 0]
     stopping.set()
     thread.join(5)
     assert not thread.is_alive()
-    publisher.close()
+    capture.close()
+
+
+def test_the_first_viewer_begins_with_what_was_there_before(tmp_path: Path) -> None:
+    """One packet is enough: the rest comes from capture's history, once."""
+    *before, last = film(3)
+    capture = Kit(tmp_path, "capture", [*before, last])
+    broadcast = Broadcast(FEEDS["camera"], lambda: None, ORIGIN_NS)
+    thread, stopping = run(broadcast, tmp_path)
+    seat = broadcast.sit(PUPIL)
+    found: list[object] = []
+
+    def arrived() -> bool:
+        capture.publisher.send(last)
+        found.extend(items(seat))
+        return len(found) > 20
+
+    wait_until(arrived, 10, "the segments of the history")
+    assert sum(isinstance(command, GetHistory) for command in capture.asked) == 1
+    stopping.set()
+    thread.join(5)
+    capture.close()
+
+
+@pytest.mark.parametrize(
+    ("feed", "service", "wish"),
+    [("saving", "capture", WantRung("camera/360p")), ("screen", "streaming", RequestKeyframe(SCREEN_MAIN))],
+)
+def test_what_a_feed_wishes_for(tmp_path: Path, feed: Any, service: str, wish: Command) -> None:
+    kit = Kit(tmp_path, service, [])
+    broadcast = Broadcast(FEEDS[feed], lambda: None, ORIGIN_NS)
+    thread, stopping = run(broadcast, tmp_path)
+    assert kit.asked == []
+    seat = broadcast.sit(PUPIL)
+    wait_until(lambda: wish in kit.asked, 5, "the wish")
+    seat.close()
+    stopping.set()
+    thread.join(5)
+    kit.close()
+
+
+def test_keyframes_are_asked_for_when_they_stay_away() -> None:
+    screen, saving, camera = (FEEDS[name] for name in ("screen", "saving", "camera"))
+    assert screen.wish(float("inf")) == RequestKeyframe(SCREEN_MAIN)
+    assert screen.wish(1.0) is None and camera.wish(1.0) is None
+    assert saving.wish(0.1) == WantRung("camera/360p")
+
+
+def test_who_watches_camera_and_screen_counts_once() -> None:
+    told: list[list[str]] = []
+    house = House(Gauge("test_house", "x", registry=None), lambda watching: told.append([one.name for one in watching]))
+    camera, screen = house["camera"].sit(PUPIL), house["screen"].sit(PUPIL)
+    saving = house["saving"].sit(PUPIL)
+    house["camera"].leave(camera)
+    assert told == [["Zoé"]] * 4
+    house.close_screen()
+    assert screen.closed and not saving.closed
+    house.close_pupils()
+    assert saving.closed
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (("camera", "automatic", "yes"), Wanted("camera", "automatic", True)),
+        (("screen", "saving", "no"), Wanted("screen", "saving", False)),
+        (("attic", "automatic", "yes"), None),
+        (("camera", "best", "yes"), None),
+        (("camera", "automatic", "loud"), None),
+    ],
+)
+def test_what_can_be_asked_for(query: tuple[str, str, str], found: Wanted | None) -> None:
+    assert wanted(*query) == found

@@ -11,6 +11,7 @@ import pytest
 import simple_websocket
 from werkzeug.serving import make_server
 
+from appliance.messages import SourceState
 from tests.kit import wait_until
 from tests.ui.conftest import PIN, Kit, make_kit
 from tests.websocket import Client
@@ -39,8 +40,8 @@ def address(kit: Kit) -> Iterator[str]:
     thread.join(5)
 
 
-def connected(address: str, said: str, **headers: str) -> Client:
-    link = Client(f"ws://{address}/stream", **headers)
+def connected(address: str, said: str, query: str = "", **headers: str) -> Client:
+    link = Client(f"ws://{address}/stream{query}", **headers)
     link.send(said)
     return link
 
@@ -73,23 +74,71 @@ def test_segments_come_in_order_and_the_lessons_end_ends_them(kit: Kit, address:
     teacher = kit.teacher()
     lesson = kit.client().post("/api/v1/lessons", json={"title": "A"}, headers=teacher).get_json()
     early = Segment(HEAD, b"from the last keyframe on", True)
-    kit.app.extensions["preau"].broadcast.hand_out(early)
+    kit.app.extensions["preau"].house["camera"].hand_out(early)
     link = connected(address, kit.pupil_token("Zoé"))
     wait_until(lambda: "Zoé" in kit.state.viewers.names, 5, "the pupil to be counted")
     assert kit.state.viewers.pupils == 3
-    kit.app.extensions["preau"].broadcast.hand_out(Segment(HEAD, b"more" * 50_000, False))
+    kit.app.extensions["preau"].house["camera"].hand_out(Segment(HEAD, b"more" * 50_000, False))
     assert [link.receive(5) for _ in range(4)] == [HEAD.type, HEAD.data, early.data, b"more" * 50_000]
     kit.client().post(f"/api/v1/lessons/{lesson['id']}/stop", headers=teacher)
     assert code_of(link) == 1000
     wait_until(lambda: kit.state.viewers.pupils == 2, 5, "the pupil to be forgotten")
 
 
+def test_the_screen_while_it_is_shared(kit: Kit, address: str) -> None:
+    token, house = kit.teacher_token(), kit.app.extensions["preau"].house
+    assert code_of(connected(address, token, "?source=attic")) == 4400
+    assert code_of(connected(address, token, "?source=screen")) == 4409
+    kit.state.note(SourceState("screen", live=True))
+    links = [connected(address, token, f"?source=screen&sound={sound}") for sound in ("yes", "no")]
+    for link, feed in zip(links, ("screen", "silent screen"), strict=True):
+        wait_until(lambda: house[feed].sitting(), 5, "the viewer to sit")  # noqa: B023
+        house[feed].hand_out(Segment(Head(feed, b"init"), b"picture", True))
+        assert [link.receive(5) for _ in range(3)] == [feed, b"init", b"picture"]
+    assert kit.state.viewers.teachers == 1  # the one who is there anyway
+    kit.state.note(SourceState("screen", live=False))
+    assert [code_of(link) for link in links] == [1000, 1000]
+
+
+def test_a_slow_line_gets_the_saving_rung(kit: Kit, address: str) -> None:
+    house = kit.app.extensions["preau"].house
+    link = connected(address, kit.teacher_token())
+    wait_until(lambda: house["camera"].sitting(), 5, "the teacher to sit")
+    (seat,) = house["camera"].sitting()
+    house["camera"].hand_out(Segment(HEAD, b"k" * 500_000, True))
+
+    def overflowed() -> bool:
+        """Faster than anybody reads."""
+        for _ in range(100):
+            seat.put(Segment(HEAD, b"s" * 500_000, False))
+        return bool(seat.drops)
+
+    wait_until(overflowed, 10, "the queue to overflow")
+    wait_until(lambda: house["saving"].sitting(), 10, "the other rung")
+    small = Head("video/mp4; small", b"init")
+    house["saving"].hand_out(Segment(small, b"small picture", True))
+    said: list[object] = [link.receive(5)]
+    while said[-1] != b"small picture":
+        said.append(link.receive(5))
+    assert said[-3:-1] == [small.type, small.data]
+    assert not house["camera"].sitting() and kit.state.viewers.teachers == 2
+    link.close()
+    wait_until(lambda: not house["saving"].sitting(), 5, "the teacher to leave")
+
+
+def test_saving_by_hand(kit: Kit, address: str) -> None:
+    house = kit.app.extensions["preau"].house
+    link = connected(address, kit.teacher_token(), "?quality=saving")
+    wait_until(lambda: house["saving"].sitting(), 5, "the teacher to sit")
+    link.close()
+
+
 def test_viewers_leave_threads_for_the_pages(tmp_path: Path, address: str, kit: Kit) -> None:
-    places = kit.app.extensions["preau"].broadcast.places
+    places = kit.app.extensions["preau"].house.places
     taken = 0
     while places.acquire(blocking=False):
         taken += 1
-    assert taken == 40  # a third of the web server's threads
+    assert taken == 60  # half of the web server's threads
     assert code_of(Client(f"ws://{address}/stream")) == 4503
     places.release()
     link = connected(address, kit.teacher_token())

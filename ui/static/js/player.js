@@ -1,16 +1,18 @@
 // Keeps a <video> fed with the kit's live picture for as long as it is asked to, whatever the network does.
 //
-// The way is WebRTC (whep.js); where the network lets no UDP through, the WebSocket (stream.js). A session that
-// freezes is restarted in place once, then replaced; while the kit is out of reach it is knocked at a few times a second.
+// The way is WebRTC (whep.js); where the network lets no UDP through, the WebSocket (stream.js), which is tried beside it
+// when it takes long. A session that freezes is restarted in place once, then replaced; while the kit is out of reach it
+// is knocked at a few times a second.
 
 import { StreamSession } from "./stream.js";
 import { backoff, FreezeWatch, sleep } from "./watch.js";
+import { headStart, rememberUdp, udpWasBlocked } from "./way.js";
 import { fetchWithin, iceServers, Refused, WhepSession } from "./whep.js";
 
 const POLL_MS = 300;
 const KNOCK_TIMEOUT_MS = 900;
 const KNOCK_PAUSE_MS = 250;
-const CONNECT_MS = 2500; // ICE and DTLS take some 100 ms on a LAN
+const CONNECT_MS = 2500;
 const RELAYED_CONNECT_MS = 5000;
 const SLEPT_MS = 8000;
 const RETURN_FIRST_MS = 10_000; // the network may be another than the one where it was found that no UDP gets through
@@ -26,6 +28,7 @@ export class LivePlayer extends EventTarget {
   #token;
   #session = null;
   #spare = null;
+  #rival = null;
   #running = false;
   #udpBlocked = false;
   #relays = "relays" in document.body.dataset;
@@ -36,14 +39,14 @@ export class LivePlayer extends EventTarget {
   #choice = "automatic";
   #showing = "video";
 
-  /** A `still` source may show one picture for long, and comes by WebRTC only. */
+  /** A `still` source may show one picture for long. */
   constructor(video, { endpoint = "/whep", token = null, still = false } = {}) {
     super();
     this.#still = still;
     this.#video = video;
     this.#endpoint = endpoint;
     this.#token = token;
-    addEventListener("pagehide", () => this.#session?.close());
+    addEventListener("pagehide", () => this.#hangUp());
     addEventListener("pageshow", () => this.#nudge());
     addEventListener("online", () => this.#networkReturned());
     document.addEventListener("visibilitychange", () => document.hidden || this.#nudge());
@@ -85,14 +88,20 @@ export class LivePlayer extends EventTarget {
   /** Hang up. Idempotent. */
   stop() {
     this.#running = false;
-    this.#session?.close();
+    this.#hangUp();
     this.#nudge();
     this.#clear();
   }
 
-  /** Replace the session at once: its other end is known to be gone. */
+  #hangUp() {
+    this.#session?.close();
+    this.#rival?.close();
+    this.#rival = null;
+  }
+
+  /** Replace a WebRTC session at once: its other end is known to be gone. */
   restart(reason) {
-    this.#session?.end(reason);
+    if (this.way === "webrtc") this.#session.end(reason);
     this.#nudge();
   }
 
@@ -124,6 +133,7 @@ export class LivePlayer extends EventTarget {
         this.#session?.close();
       }
       if (!this.#running) break;
+      if (this.#rival) continue; // it is there already
       this.#tell("lost");
       await this.#pause(reached ? backoff(Math.max(0, attempt - 1)) : KNOCK_PAUSE_MS);
       attempt = Math.max(1, attempt);
@@ -133,13 +143,41 @@ export class LivePlayer extends EventTarget {
 
   async #open(attempt) {
     const { signal } = this.#knock;
+    if (this.#rival) {
+      [this.#session, this.#rival] = [this.#rival, null];
+      return this.#session;
+    }
     // A cheap question first, when an offer might only be sent into a dead network.
     const servers = attempt > 0 || this.#relays ? await this.#ask(signal) : [];
-    if (this.#udpBlocked) this.#session = new StreamSession(this.#token);
+    if (this.#udpBlocked) this.#session = this.#newStream();
     else this.#session = this.#spare ?? new WhepSession(this.#endpoint, this.#token, servers);
     this.#spare = null;
     await this.#session.open(signal, this.#choice);
     return this.#session;
+  }
+
+  #newStream() {
+    return new StreamSession(this.#endpoint, this.#token, this.#choice);
+  }
+
+  /** Try the WebSocket beside `session` when that takes long to connect, and end it when the WebSocket is there first. */
+  async #race(session) {
+    const wait = headStart(this.#relays, udpWasBlocked());
+    const over = Promise.race([session.ended, session.whenConnected]);
+    if (await Promise.race([over.then(() => true), sleep(wait)])) return;
+    const rival = this.#newStream();
+    let wins = false;
+    over.then(() => wins || rival.close());
+    try {
+      await rival.open(this.#knock.signal);
+    } catch {
+      return; // the kit does not want it, or this way is closed as well
+    }
+    if (session.connected || session !== this.#session || !this.#running) return;
+    wins = true;
+    this.#udpBlocked = true;
+    this.#rival = rival;
+    session.end("the WebSocket was there first");
   }
 
   /** Ask the kit for the ICE servers. Throws when it is out of reach. */
@@ -170,11 +208,13 @@ export class LivePlayer extends EventTarget {
       if (ended || session !== this.#session || told) return;
       told = seen = true;
       this.#video.dataset.way = this.way;
+      rememberUdp(this.way === "webrtc");
       this.#tell("playing");
     };
     if (attached) this.#attach(session);
     this.#onFrame(playing);
     if (session instanceof StreamSession) this.#returnToWebRtc(session);
+    else if (StreamSession.supported) this.#race(session);
     let before = 0;
     let looked = Date.now(); // the wall clock: others stand still while the device sleeps
     let moved = 0;
@@ -204,7 +244,7 @@ export class LivePlayer extends EventTarget {
       }
       if (frozen || suspect) {
         told = false;
-        if (!session.connected) this.#udpBlocked = StreamSession.supported && !this.#still;
+        if (!session.connected) this.#udpBlocked = StreamSession.supported;
         if (!session.restart || !seen || restarted) break;
         this.#tell("lost");
         restarted = true;
@@ -214,7 +254,7 @@ export class LivePlayer extends EventTarget {
         continue;
       }
       if (!session.connected && now > patience) {
-        this.#udpBlocked = StreamSession.supported && !this.#still;
+        this.#udpBlocked = StreamSession.supported;
         break;
       }
       if (watch.started && !attached) {

@@ -1,7 +1,8 @@
 // The live picture over a WebSocket, as fragmented MP4 for Media Source Extensions: for networks without UDP.
 //
-// The kit says the type as text, then sends an initialisation segment and fragments, the first with a keyframe. What
-// is played stays within a second of what has come.
+// The kit says the type as text, then sends an initialisation segment and fragments, the first with a keyframe; the same
+// again when the picture becomes another. What is played stays within a second of what has come; with the sound of a
+// screen on which little moves, which comes only as often as its pictures, some more.
 
 import { Refused } from "./whep.js";
 
@@ -10,20 +11,39 @@ const AT_EDGE_S = 0.15;
 const LATE_S = 0.45;
 const TOO_LATE_S = 1.2;
 const HURRY = 1.08;
-const KEPT_S = 6;
+const KEPT_S = 13; // the keyframe of what is shown must stay: OBS sends one in eight seconds
+const OFTEN_S = 0.15;
+const LONGEST_SLACK_S = 2;
+const REMEMBERED_GAPS = 10;
 const REFUSED_CODE = 4000; // the kit closes with 4000 + the HTTP status that it would have answered
 
 const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 
-/** What to do about a player at `now` when `start` to `end` (seconds) can be played: seek to, or play at a rate. */
-export function keepUp(now, start, end) {
-  const late = end - now;
-  if (now < start || late > TOO_LATE_S) return { seek: Math.max(start, end - AT_EDGE_S) };
+const WITH_OPUS = 'video/mp4; codecs="avc1.42e01f,opus"';
+
+/**
+ * What to do about a player at `now` when `start` to `end` (seconds) can be played: seek to, or play at a rate. It may
+ * be later by `slack` than what comes often.
+ */
+export function keepUp(now, start, end, slack = 0) {
+  const late = end - now - slack;
+  if (now < start || late > TOO_LATE_S) return { seek: Math.max(start, end - AT_EDGE_S - slack) };
   return { rate: late > LATE_S ? HURRY : 1 };
+}
+
+/** How much later than usual to play when `gaps` (s) lie between what came lately. */
+export function slackFor(gaps) {
+  const longest = Math.max(0, ...gaps);
+  return longest > OFTEN_S ? Math.min(LONGEST_SLACK_S, longest) : 0;
 }
 
 export class StreamSession {
   #token;
+  #address;
+  #quality;
+  #gaps = [];
+  #slack = 0;
+  #end_s = null;
   #socket = null;
   #source = null;
   #buffer = null;
@@ -34,8 +54,16 @@ export class StreamSession {
   #closed = false;
   #end;
 
-  constructor(token) {
+  /** `endpoint` is the WHEP one: what it asks for, this way brings. */
+  constructor(endpoint, token, quality = "automatic") {
     this.#token = token;
+    this.#quality = quality;
+    this.#address = new URL("/stream", location.href);
+    this.#address.protocol = this.#address.protocol.replace("http", "ws");
+    this.#address.search = new URL(endpoint, location.href).search;
+    const { searchParams } = this.#address;
+    if (quality !== "automatic") searchParams.set("quality", quality);
+    if (searchParams.get("source") === "screen" && !Source.isTypeSupported(WITH_OPUS)) searchParams.set("sound", "no");
     this.connected = true;
     this.ended = new Promise((resolve) => (this.#end = resolve));
   }
@@ -46,9 +74,7 @@ export class StreamSession {
 
   /** Resolves once the kit has said the type. Throws Refused, or TypeError when it is out of reach. */
   open(signal) {
-    const address = new URL("/stream", location.href);
-    address.protocol = address.protocol.replace("http", "ws");
-    const socket = new WebSocket(address);
+    const socket = new WebSocket(this.#address);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     return new Promise((resolve, reject) => {
@@ -60,7 +86,7 @@ export class StreamSession {
         clearTimeout(timer);
         if (typeof data !== "string") return this.#take(data);
         if (!this.#type) this.#begin(data);
-        else if (data !== this.#type) this.end("another type");
+        else this.#queue.push(data);
         return resolve();
       };
       socket.onclose = ({ code }) => {
@@ -104,7 +130,8 @@ export class StreamSession {
     const { buffered } = buffer;
     const last = buffered.length - 1;
     if (last >= 0) {
-      this.#keepUp(buffered.start(last), buffered.end(last));
+      // Not before all is there that has come: a viewer is sent what was made since the last keyframe.
+      if (!this.#queue.length) this.#keepUp(buffered.start(last), buffered.end(last));
       if (buffered.end(last) - buffered.start(0) > 2 * KEPT_S) {
         buffer.remove(0, buffered.end(last) - KEPT_S);
         return;
@@ -113,16 +140,35 @@ export class StreamSession {
     const data = this.#queue.shift();
     if (!data) return;
     try {
-      buffer.appendBuffer(data);
+      if (typeof data !== "string") buffer.appendBuffer(data);
+      else if (this.#changes(data)) this.#next();
     } catch {
       this.end("the browser's buffer is full");
     }
   }
 
+  /** Go over to another type; the session ends where the browser cannot, or where sound comes or goes. */
+  #changes(type) {
+    const tracks = (text) => text.split(",").length;
+    if (type === this.#type) return true;
+    if (!this.#buffer.changeType || tracks(type) !== tracks(this.#type)) {
+      this.end("another type");
+      return false;
+    }
+    this.#type = type;
+    this.#buffer.changeType(type);
+    return true;
+  }
+
   #keepUp(start, end) {
     const video = this.#video;
     if (!video || video.seeking) return;
-    const { seek, rate } = keepUp(video.currentTime, start, end);
+    if (this.#type.includes("opus") && end !== this.#end_s) {
+      if (this.#end_s !== null) this.#gaps = [...this.#gaps, end - this.#end_s].slice(-REMEMBERED_GAPS);
+      this.#end_s = end;
+      this.#slack = slackFor(this.#gaps);
+    }
+    const { seek, rate } = keepUp(video.currentTime, start, end, this.#slack);
     if (seek !== undefined) video.currentTime = seek;
     else if (video.playbackRate !== rate) video.playbackRate = rate;
   }
@@ -132,6 +178,11 @@ export class StreamSession {
     video.srcObject = null;
     video.disableRemotePlayback = true; // ManagedMediaSource asks for it
     video.src = this.#url;
+  }
+
+  /** Another quality takes another session. */
+  async choose(quality) {
+    if (quality && quality !== this.#quality) this.end("another quality");
   }
 
   async frames() {
