@@ -153,6 +153,9 @@ class Fanout:
         """Take in a viewer whose answer is about to be sent."""
         viewer.opened_ns = now_ns
         self.viewers[viewer.session] = viewer
+        first = viewer.wanted
+        if first is not None and first is not self._saving and first.expect(now_ns):
+            self._request(first)
         self._metrics.sessions.inc()
 
     def ready(self, viewer: Viewer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 INTERVAL_NS = 1_000_000_000
+ON_ITS_WAY_NS = 100_000_000  # capture makes it of its next picture
 
 
 class KeyframeRequests:
@@ -27,6 +28,10 @@ class KeyframeRequests:
             return False
         self._asked_ns = now_ns
         return True
+
+    def on_its_way(self, now_ns: int) -> bool:
+        """Whether one was asked for so lately that it is about to come."""
+        return self.wanted and self._asked_ns is not None and now_ns - self._asked_ns < ON_ITS_WAY_NS
 
     def arrived(self) -> None:
         """A keyframe passed: everybody has what they wished for."""

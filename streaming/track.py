@@ -66,15 +66,30 @@ class Track:
         )
         return frame, torn
 
+    def expect(self, now_ns: int) -> bool:
+        """A viewer of a video track will start as soon as ICE and DTLS are done. Whether to ask capture for a keyframe
+        now: made meanwhile, it spares the viewer the wait."""
+        return not self._is_fresh(self._recent(), now_ns) and self.keyframes.want(now_ns)
+
     def start(self, now_ns: int) -> tuple[list[Frame], bool]:
         """How a new viewer of a video track starts: the frames to begin with (none: it waits for the next keyframe),
         and whether to ask capture for a keyframe now."""
-        recent = [] if self._broken else self.history.group_of_pictures()
-        if recent and now_ns - recent[0].at_ns <= CATCH_UP_NS:
+        recent = self._recent()
+        if self._is_fresh(recent, now_ns):
             return recent, False
+        if self.keyframes.on_its_way(now_ns):
+            return [], False
         if self.keyframes.want(now_ns):
             return [], True
         return recent, False
+
+    def _recent(self) -> list[Frame]:
+        """The newest frames that can be a beginning."""
+        return [] if self._broken else self.history.group_of_pictures()
+
+    @staticmethod
+    def _is_fresh(frames: list[Frame], now_ns: int) -> bool:
+        return bool(frames) and now_ns - frames[0].at_ns <= CATCH_UP_NS
 
     def report_time(self, now_ns: int) -> tuple[int, int]:
         """NTP time and RTP ticks of `now_ns`: the pair of sender reports (RFC 3550 section 6.4.1)."""

@@ -107,13 +107,18 @@ class Viewer(Session):
         self.quality.choose(quality, time.monotonic_ns())
         self.steer()
 
+    @property
+    def wanted(self) -> Track | None:
+        """The picture to send by choice and ladder; None for none."""
+        step = self.quality.step
+        return None if step is None or "video" not in self._offer.kinds else self._rungs.get(step)
+
     def steer(self) -> None:
         """Bring what is sent in line with what is wanted. Another rung begins with its next keyframe; until then the
         old one goes on."""
         if self._picture is None:
             return
-        step = self.quality.step
-        wanted = None if step is None else self._rungs.get(step)
+        wanted = self.wanted
         if wanted is None:
             if self._shown is not None:
                 del self.lanes[self._shown]

@@ -85,14 +85,32 @@ def test_a_session_ends_and_leaves_nothing(running: Running, capture: Capture, h
     assert not [thing for thing in gc.get_objects() if isinstance(thing, Peer) and thing._socket is not None]
 
 
-def test_a_handshake_that_never_comes_is_forgotten(running: Running) -> None:
-    async def offer() -> str:
-        watcher = Watcher()
-        text = await watcher.offer()
-        await watcher.close()
-        return text
+async def lone_offer() -> str:
+    """The offer of a viewer who then goes away."""
+    watcher = Watcher()
+    text = await watcher.offer()
+    await watcher.close()
+    return text
 
-    running.client.watch(viewer="v1", name="Ada", role="pupil", offer=asyncio.run(offer()), peer="127.0.0.1")
+
+def watch(running: Running, **options: Any) -> None:
+    offer = asyncio.run(lone_offer())
+    running.client.watch(viewer="v1", name="Ada", role="pupil", offer=offer, peer="127.0.0.1", **options)
+
+
+def test_the_first_keyframe_is_asked_for_with_the_offer(running: Running) -> None:
+    def asked() -> float | None:
+        return running.service.registry.get_sample_value("preau_streaming_keyframe_requests_total")
+
+    watch(running, quality="sound")
+    assert asked() == 0
+    watch(running)
+    watch(running)
+    assert asked() == 1
+
+
+def test_a_handshake_that_never_comes_is_forgotten(running: Running) -> None:
+    watch(running)
     assert running.server is not None
     fanout = running.server.fanout
     (viewer,) = fanout.viewers.values()

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from appliance.messages import Packet
-from streaming.keyframes import KeyframeRequests
+from streaming.keyframes import ON_ITS_WAY_NS, KeyframeRequests
 from streaming.track import Track
 
 SECOND = 1_000_000_000
@@ -70,9 +70,27 @@ def test_a_start_is_from_the_history_when_the_keyframe_is_fresh(video: list[Pack
     assert not asked
     for packet in video[35:50]:
         subject.accept(packet, packet.pts_ns)
-    assert subject.start(video[49].pts_ns) == ([], True)
-    stale, asked = subject.start(video[49].pts_ns + 1)
+    now_ns = video[49].pts_ns
+    assert subject.start(now_ns) == ([], True)
+    assert subject.start(now_ns + ON_ITS_WAY_NS - 1) == ([], False)
+    stale, asked = subject.start(now_ns + ON_ITS_WAY_NS)
     assert len(stale) == 20
+    assert not asked
+
+
+def test_a_keyframe_is_asked_for_before_the_viewer_is_connected(video: list[Packet]) -> None:
+    subject = track()
+    for packet in video[:35]:
+        subject.accept(packet, packet.pts_ns)
+    assert not subject.expect(video[34].pts_ns)  # a fresh one is there
+    for packet in video[35:50]:
+        subject.accept(packet, packet.pts_ns)
+    now_ns = video[49].pts_ns
+    assert subject.expect(now_ns)
+    assert not subject.expect(now_ns + 1)
+    subject.accept(msgspec.structs.replace(video[60], seq=video[50].seq), now_ns + 20_000_000)
+    frames, asked = subject.start(now_ns + 50_000_000)
+    assert [frame.keyframe for frame in frames] == [True]
     assert not asked
 
 
