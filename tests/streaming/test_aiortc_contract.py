@@ -19,6 +19,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcicetransport import RTCIceTransport
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib
 
@@ -26,6 +27,8 @@ from streaming import offer
 from streaming.aiortc_private import Peer, preferences, receivable
 from streaming.lane import Ssrcs
 from tests.streaming.watcher import Watcher
+
+SSRCS = {"video": Ssrcs(17, 18), "audio": Ssrcs(19, 20)}
 
 
 def source(thing: Any) -> str:
@@ -95,6 +98,34 @@ def test_ice_can_begin_anew() -> None:
     connection: Any = Connection(ice_controlling=False)
     assert connection._check_list_done is False and connection._query_consent_task is None
     assert [len(thing) for thing in (connection._remote_candidates, connection._early_checks)] == [0, 0]
+
+
+def test_the_end_of_ice_is_heard_before_aioice_looks() -> None:
+    assert "await self._connection.connect()" in source(RTCIceTransport.start)
+    assert "self._check_list_maybe_complete()" in source(Connection.check_complete)
+    looking = source(Connection.connect)
+    assert "await asyncio.sleep(0.02)" in looking, "does aioice wake by itself now? Then _hasten is in vain"
+
+    async def scenario() -> None:
+        watcher, ready = Watcher(), asyncio.Event()
+        peer = Peer(
+            ("video", "audio"),
+            SSRCS,
+            on_ready=lambda _: ready.set(),
+            on_rtcp=lambda _: None,
+            on_gone=lambda: ready.set(),
+        )
+        connection: Any = peer._connection
+        await watcher.accept(await peer.answer(offer.read(await watcher.offer(), "127.0.0.1"), ["127.0.0.1"]))
+        async with asyncio.timeout(5):
+            await ready.wait()
+            assert peer._dtls.state == "connected"
+            await peer.restart_ice("abcd", "p" * 22, ["127.0.0.1"])  # waits for the end of aioice's own connect()
+        assert connection._query_consent_task is not None
+        await peer.close()
+        await watcher.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_sender_is_started_by_its_send_method_only() -> None:
@@ -190,8 +221,7 @@ def test_extensions_that_aiortc_does_not_know_are_agreed_to_under_the_offers_ids
     async def scenario() -> None:
         watcher = Watcher()
         text = (await watcher.offer()).replace("a=mid:", "\r\n".join([*wanted, "a=mid:"]))
-        ssrcs = {"video": Ssrcs(17, 18), "audio": Ssrcs(19, 20)}
-        peer = Peer(("video", "audio"), ssrcs, on_ready=lambda _: None, on_rtcp=lambda _: None, on_gone=lambda: None)
+        peer = Peer(("video", "audio"), SSRCS, on_ready=lambda _: None, on_rtcp=lambda _: None, on_gone=lambda: None)
         answer = await peer.answer(offer.read(text, "127.0.0.1"), ["127.0.0.1"])
         assert [answer.splitlines().count(line) for line in wanted] == [2, 2]
         assert "a=ssrc-group:FID 17 18" in answer and "a=ssrc:19 cname:" in answer
