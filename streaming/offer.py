@@ -28,6 +28,7 @@ _FINGERPRINTS = frozenset({"sha-256", "sha-384", "sha-512"})
 _PROFILES = frozenset({H264Profile.PROFILE_CONSTRAINED_BASELINE, H264Profile.PROFILE_BASELINE})
 _CANDIDATE = re.compile(r"^(?:a=)?candidate:(\S+) ([0-9]{1,5}) (\S+) ([0-9]{1,10}) (\S+) ([0-9]{1,5}) typ (\S+)(.*)$")
 _ICE_WORD = re.compile(r"^[A-Za-z0-9+/=_-]{4,256}$")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # all that is no text but tab and the ends of lines
 # What aiortc's parser raises on text that is not SDP: it asserts, indexes and unpacks what it reads.
 PARSE_ERRORS = (AssertionError, AttributeError, LookupError, TypeError, ValueError, StopIteration)
 
@@ -145,7 +146,7 @@ def _check_text(text: str, what: str) -> None:
         raise OfferError(f"the {what} is empty")
     if len(text) > LONGEST_OFFER:
         raise OfferError(f"the {what} is longer than {LONGEST_OFFER} characters")
-    if any(ord(letter) < 32 and letter not in "\r\n\t" for letter in text):
+    if _CONTROL.search(text):
         raise OfferError(f"the {what} is not text")
 
 
