@@ -179,7 +179,8 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
         """async () => {
           const src = document.querySelector('script[type=module]').src;
           const { backoff, FreezeWatch } = await import(src.replace('join.js', 'watch.js'));
-          const { answerAfterRestart, h264First, iceServers } = await import(src.replace('join.js', 'whep.js'));
+          const { answerAfterRestart, h264First, iceServers, playable } =
+             await import(src.replace('join.js', 'whep.js'));
           const { keepUp, slackFor } = await import(src.replace('join.js', 'stream.js'));
           const { headStart, rememberUdp, udpWasBlocked } = await import(src.replace('join.js', 'way.js'));
           const blocked = [];
@@ -194,10 +195,17 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
           const fragment = ['a=group:BUNDLE 0 1', 'm=audio 9 x 0', 'a=mid:0', 'a=ice-ufrag:new', 'a=ice-pwd:new', '']
             .join('\\r\\n');
           const watch = new FreezeWatch(0);
+          const codec = (mimeType, mode = '', profile = '') =>
+            ({ mimeType, sdpFmtpLine: mode && `packetization-mode=${mode};profile-level-id=${profile}` });
           return {
             waits: [0, 1, 2, 3, 4, 9].map(backoff),
             codecs: h264First(['VP8', 'H264', 'AV1'].map((name) => ({ mimeType: `video/${name}` })))
               .map((codec) => codec.mimeType),
+            offered: [
+              playable([codec('video/VP8'), codec('video/rtx'), codec('video/H264', '0', '42e01f'),
+                codec('video/H264', '1', '42e01f'), codec('video/H264', '1', '4d001f')]),
+              playable([codec('audio/opus'), codec('audio/PCMU')]), playable([codec('video/VP8')]),
+            ].map((codecs) => codecs.map(({ mimeType, sdpFmtpLine }) => `${mimeType} ${sdpFmtpLine}`)),
             restarted: answerAfterRestart(answer, fragment).split('\\r\\n'),
             servers: iceServers('<stun:a>; rel="ice-server", </x>; rel="next", ' +
               '<turn:b?transport=tcp>; rel="ice-server"; username="1:v"; credential="c="; credential-type="password"'),
@@ -213,6 +221,11 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
     )
     assert result["waits"] == [200, 400, 800, 1600, 2000, 2000]
     assert result["codecs"] == ["video/H264", "video/VP8", "video/AV1"]
+    assert result["offered"] == [
+        ["video/H264 packetization-mode=1;profile-level-id=42e01f", "video/rtx "],
+        ["audio/opus "],
+        ["video/VP8 "],
+    ]
     assert result["restarted"] == [
         *("v=0", "m=audio 9 x 0", "a=mid:0", "a=ice-ufrag:new", "a=ice-pwd:new", "a=rtcp-mux"),
         *("m=video 9 x 0", "a=mid:1", "a=ice-ufrag:new", "a=ice-pwd:new", ""),

@@ -8,8 +8,10 @@ import { SharedScreen } from "./screen.js";
 import { rememberedQuality, rememberQuality } from "./quality.js";
 import { Stills } from "./still.js";
 import { pupils, text } from "./strings.js";
+import { sleep } from "./watch.js";
 
 const KEPT = "preau-pupil";
+const PICTURE_FIRST_MS = 1000;
 const WITHOUT_PICTURE = { still: "still", none: "soundOnly" };
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
@@ -88,7 +90,7 @@ player.addEventListener("refused", async ({ detail }) => {
   else show();
 });
 
-function enter(token, lesson) {
+async function enter(token, lesson) {
   page.token = token;
   if (lesson) {
     page.watched = lesson.id;
@@ -99,6 +101,9 @@ function enter(token, lesson) {
     player.prepare(token);
   }
   show();
+  // The picture first: what comes by Socket.IO can wait for it, and would hold it up.
+  if (lesson) await Promise.race([...["playing", "lost", "refused"].map(firstOf), sleep(PICTURE_FIRST_MS)]);
+  if (page.token !== token) return;
   socket = connect(token, {
     lesson: onLesson,
     sources: (sources) => shared.onSources(sources),
@@ -106,6 +111,10 @@ function enter(token, lesson) {
     viewers: ({ count }) => (element("count").textContent = pupils(count)),
     connect_error: (error) => error.message === "unauthorized" && leave(),
   });
+}
+
+function firstOf(event) {
+  return new Promise((resolve) => player.addEventListener(event, resolve, { once: true }));
 }
 
 function leave() {

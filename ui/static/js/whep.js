@@ -13,6 +13,18 @@ export function h264First(codecs) {
   return [...codecs.filter(isH264), ...codecs.filter((codec) => !isH264(codec))];
 }
 
+/**
+ * What the kit may send, of a browser's codecs; all when it has none of it. Every further codec is a dozen lines that
+ * both sides read between the press and the picture.
+ */
+export function playable(codecs) {
+  const isBaseline = (parameters) => /packetization-mode=1/.test(parameters) && /profile-level-id=42/.test(parameters);
+  const isPlayed = ({ mimeType, sdpFmtpLine = "" }) =>
+    /^audio\/opus$/i.test(mimeType) || (/^video\/h264$/i.test(mimeType) && isBaseline(sdpFmtpLine));
+  const played = codecs.filter(isPlayed);
+  return played.length ? [...played, ...codecs.filter(({ mimeType }) => /^video\/rtx$/i.test(mimeType))] : codecs;
+}
+
 /** The RTCIceServers in a Link header (RFC 9725 section 4.6); other links are left out. */
 export function iceServers(header) {
   const servers = [];
@@ -96,10 +108,11 @@ export class WhepSession {
   }
 
   async #offer() {
-    this.connection.addTransceiver("audio", { direction: "recvonly" });
-    const video = this.connection.addTransceiver("video", { direction: "recvonly" });
-    const capabilities = RTCRtpReceiver.getCapabilities?.("video");
-    if (capabilities && video.setCodecPreferences) video.setCodecPreferences(h264First(capabilities.codecs));
+    for (const kind of ["audio", "video"]) {
+      const transceiver = this.connection.addTransceiver(kind, { direction: "recvonly" });
+      const codecs = playable(RTCRtpReceiver.getCapabilities?.(kind)?.codecs ?? []);
+      if (codecs.length && transceiver.setCodecPreferences) transceiver.setCodecPreferences(codecs);
+    }
     const offer = await this.connection.createOffer();
     await this.connection.setLocalDescription(offer);
     return offer.sdp;
