@@ -20,6 +20,7 @@ from capture.rungs import Rung
 
 VIDEO_TICKS = 90_000
 OPUS_SAMPLES = 480  # 10 ms: a browser buffers two packets and delays the picture to match its sound
+OPUS_LOOK_AHEAD = 312  # 6.5 ms (opus_encoder_ctl(3), OPUS_GET_LOOKAHEAD)
 AAC_SAMPLES = 1024
 OPUS_EXPECTED_LOSS_PERCENT = 10
 OPUS_BITRATE, AAC_BITRATE = 32_000, 64_000  # bits per second, mono
@@ -150,8 +151,10 @@ class AudioEncoder:
 
     def _pack(self, encoded: av.Packet[Any]) -> Packet:
         assert self._start_ns is not None
-        # The codec's look-ahead shows as a negative first pts: what it decodes to lies that much earlier.
-        pts = encoded.pts or 0
+        # The codec's look-ahead shows as a negative first pts: what it decodes to lies that much earlier. RTP names the
+        # first sample that was encoded instead (RFC 7587 section 4.1); told of the 6.5 ms, which nobody hears, browsers
+        # would hold the picture back.
+        pts = (encoded.pts or 0) + (OPUS_LOOK_AHEAD if self._opus else 0)
         packet = Packet(
             source="microphone",
             rung="opus" if self._opus else "aac",
