@@ -19,7 +19,9 @@ from typing import Any
 import msgspec
 import structlog
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
+from appliance import processes
 from appliance.messages import Command, Event, Packet, RefusalKind, Refused, Reply
 
 log = structlog.get_logger()
@@ -28,7 +30,7 @@ EVENT_TOPIC = b"event"
 MEDIA_TOPIC = b"media/"
 RECONNECT_MS = 20  # a restarted service is found again within a frame or two
 # sockaddr_un holds 107 bytes of path (unix(7)); a service's name and suffix need some of them.
-LONGEST_FOLDER = 107 - len("streaming.pub") - 1
+LONGEST_FOLDER = 107 - len(f"{processes.streaming(processes.MOST_STREAMING)}.pub") - 1
 
 _encoder = msgspec.msgpack.Encoder()
 _packets = msgspec.msgpack.Decoder(Packet)
@@ -39,6 +41,10 @@ _replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 class BusError(Exception):
     """The other side did not answer in time (it may be restarting)."""
+
+
+class ServiceAbsent(BusError):
+    """Nobody is there to take the command."""
 
 
 class CommandRefused(Exception):
@@ -123,17 +129,20 @@ def subscribe(
     return socket
 
 
-def call(folder: Path, service: str, command: Command, *, timeout_s: float = 5.0) -> Reply:
+def call(
+    folder: Path, service: str, command: Command, *, timeout_s: float = 5.0, absent_s: float | None = None
+) -> Reply:
     """Send one command and wait for its reply. Safe from any thread.
 
     A command waits in its own socket while the service restarts, and is sent again to the next process when the one
-    that had it died: a short outage is only a delay, and a command may be carried out twice.
+    that had it died: a short outage is only a delay, and a command may be carried out twice. Who has somebody else
+    to ask gives `absent_s`, after which ServiceAbsent is raised if no process listens.
     Raises CommandRefused when the service says no, BusError when nothing came within `timeout_s`.
     """
     deadline = time.monotonic() + timeout_s
     body = _encoder.encode(command)
     while (left_s := deadline - time.monotonic()) > 0:
-        answer = _ask(address(folder, service, "cmd"), body, left_s)
+        answer = _ask(address(folder, service, "cmd"), body, left_s, absent_s)
         if answer is not None:
             reply = _replies.decode(answer)
             if isinstance(reply, Refused):
@@ -142,13 +151,19 @@ def call(folder: Path, service: str, command: Command, *, timeout_s: float = 5.0
     raise BusError(f"the {service} service did not answer within {timeout_s:g} s")
 
 
-def _ask(where: str, body: bytes, timeout_s: float) -> bytes | None:
+def _ask(where: str, body: bytes, timeout_s: float, absent_s: float | None) -> bytes | None:
     """One request on one connection; None when that broke, or when no reply came in time."""
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REQ)
-    with socket, socket.get_monitor_socket(zmq.EVENT_DISCONNECTED) as broken:
+    watched = zmq.EVENT_DISCONNECTED if absent_s is None else zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
+    with socket, socket.get_monitor_socket(watched) as broken:
         socket.set(zmq.LINGER, 0)
         socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.connect(where)
+        if absent_s is not None:
+            if not broken.poll(int(min(absent_s, timeout_s) * 1000)):
+                socket.disable_monitor()
+                raise ServiceAbsent(f"no process listens at {where}")
+            recv_monitor_message(broken)
         socket.send(body)
         poller = zmq.Poller()
         poller.register(socket, zmq.POLLIN)

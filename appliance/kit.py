@@ -17,11 +17,11 @@ from pathlib import Path
 
 import segno
 
-from appliance import durable, logs, network
+from appliance import durable, logs, network, processes
 from appliance.secrets import load_or_create
 from appliance.service import EXIT_CONFIGURATION
 from appliance.settings import Settings
-from appliance.supervisor import ServiceMisconfigured, Supervisor
+from appliance.supervisor import SERVICES, ServiceMisconfigured, Supervisor
 
 PROBE_S = 0.2
 SLOW_START_S = 30.0
@@ -44,7 +44,8 @@ def run(settings: Settings, config: Path | None) -> int:
             environ = child_environment(config)
             check_sources(settings, environ)
             announcement = Announcement(settings)
-            Supervisor(environ).run(stopping, announcement.tick)
+            names = processes.named(SERVICES, settings.streaming_processes)
+            Supervisor(environ, names).run(stopping, announcement.tick)
     except (CannotStart, network.PortUnavailable) as error:
         sys.stderr.write(f"preau: {error}\n")
         return EXIT_CONFIGURATION

@@ -103,11 +103,14 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
 
 
 class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):
-    """On every change and once a second: who is connected by WebRTC (ICE and DTLS done)."""
+    """On every change and once a second from each streaming process (`service`): who is connected to it by WebRTC (ICE
+    and DTLS done). `sessions` counts all that it serves, also those of the screen and those not connected yet."""
 
     pupils: int
     teachers: int
     names: list[str]
+    service: str = "streaming"
+    sessions: int = 0
 
 
 class SourceState(msgspec.Struct, frozen=True, tag="source"):
@@ -301,11 +304,13 @@ class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):
 
 
 class Watching(msgspec.Struct, frozen=True, tag="watching"):
-    """A WHEP or WHIP answer: the session's id (for its URL), its entity tag and the SDP answer."""
+    """A WHEP or WHIP answer: the session's id (for its URL), its entity tag and the SDP answer. `sessions` counts what
+    the process serves, with a new WHEP session."""
 
     session: str
     etag: str
     answer: str
+    sessions: int = 0
 
 
 class Still(msgspec.Struct, frozen=True, tag="still"):

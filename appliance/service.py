@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge
 
-from appliance import logs
+from appliance import exposition, logs, processes
 from appliance.bus import Publisher
 from appliance.messages import Health
 from appliance.settings import Settings, SettingsError, load
@@ -29,7 +29,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Service:
-    """What every service process has. `stopping` is set by SIGTERM or SIGINT; `publisher` is its PUB socket."""
+    """What every service process has. `name` is the process's own (appliance.processes); `stopping` is set by SIGTERM
+    or SIGINT; `publisher` is its PUB socket."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -40,9 +41,12 @@ class Service:
         self.started_ns = time.monotonic_ns()
         self.restarts = int(os.environ.get("PREAU_RESTARTS", "0"))
         self._threads: list[threading.Thread] = []
-        self._memory = Gauge(f"preau_{name}_resident_bytes", "Resident memory (VmRSS).", registry=self.registry)
-        self._cpu = Gauge(f"preau_{name}_cpu_seconds", "User and system time used.", registry=self.registry)
-        restarts = Gauge(f"preau_{name}_restarts", "Times the service was started again.", registry=self.registry)
+        shared = processes.service(name) == processes.STREAMING and settings.streaming_processes > 1
+        self._labels = {"service": name} if shared else {}
+        prefix = f"preau_{processes.service(name)}"
+        self._memory = Gauge(f"{prefix}_resident_bytes", "Resident memory (VmRSS).", registry=self.registry)
+        self._cpu = Gauge(f"{prefix}_cpu_seconds", "User and system time used.", registry=self.registry)
+        restarts = Gauge(f"{prefix}_restarts", "Times the service was started again.", registry=self.registry)
         restarts.set(self.restarts)
 
     def start(self) -> None:
@@ -78,7 +82,7 @@ class Service:
         while True:
             self._memory.set(resident_bytes())
             self._cpu.set(time.process_time())
-            text = generate_latest(self.registry)
+            text = exposition.expose(self.registry, self._labels)
             self.publisher.send(Health(self.name, os.getpid(), self.started_ns, self.restarts, text))
             notify_systemd("WATCHDOG=1")
             if self.stopping.wait(HEALTH_INTERVAL_S):

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from appliance.bus import LONGEST_FOLDER
+from appliance.processes import MOST_STREAMING
 
 DEFAULT_FILE = Path("/etc/preau/preau.toml")
 PREFIX = "PREAU_"
@@ -76,6 +77,12 @@ class Settings(BaseModel):
         min_length=8,
         validate_default=True,
         description="The secret shared with the TURN servers (coturn's use-auth-secret).",
+    )
+    streaming_processes: int = Field(
+        1,
+        ge=1,
+        le=MOST_STREAMING,
+        description="Processes that share a lesson's viewers, so that more cores serve more tablets.",
     )
     discovery: bool = Field(True, description="Advertise the kit on the network (mDNS).")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
+from appliance import processes
 from appliance.restarts import RestartPolicy
 from appliance.service import EXIT_CONFIGURATION
 
@@ -40,11 +41,11 @@ class _Child:
 
 
 class Supervisor:
-    """Holds the services of one kit. `environ` is what they are started with."""
+    """Holds the processes of one kit, by their names. `environ` is what they are started with."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], names: Sequence[str] = SERVICES) -> None:
         self._environ = {**environ, "PREAU_SUPERVISOR_PID": str(os.getpid())}
-        self._children = [_Child(name) for name in SERVICES]
+        self._children = [_Child(name) for name in names]
 
     def run(self, stopping: threading.Event, tick: Callable[[], None]) -> None:
         """Keep the services running until `stopping` is set, calling `tick` every POLL_S seconds; then end them.
@@ -60,7 +61,7 @@ class Supervisor:
             self._stop()
 
     def pids(self) -> dict[str, int]:
-        """The process of each service that runs now."""
+        """Those that run now."""
         return {child.name: child.process.pid for child in self._children if child.process}
 
     def _watch(self, child: _Child, now_s: float) -> None:
@@ -80,7 +81,8 @@ class Supervisor:
 
     def _start(self, child: _Child, now_s: float) -> None:
         environ = {**self._environ, "PREAU_RESTARTS": str(child.policy.restarts)}
-        command = [sys.executable, "-m", child.name]
+        number = processes.number(child.name)
+        command = [sys.executable, "-m", processes.service(child.name), *([str(number)] if number > 1 else [])]
         # Its own group: a Ctrl-C on the terminal reaches the supervisor alone, which ends the others in order.
         child.process = subprocess.Popen(command, env=environ, process_group=0)
         child.started_s = now_s

@@ -143,7 +143,7 @@ class Commands:
         self._opened[session.session] = session.owner
         if len(self._opened) > REMEMBERED_SESSIONS:
             del self._opened[next(iter(self._opened))]
-        return Watching(session.session, session.etag, answer)
+        return Watching(session.session, session.etag, answer, len(self._fanout.viewers))
 
     async def _close(self, command: CloseSession) -> Done:
         """End a session. Done also when it ended by itself: who hangs up and then says so is told nothing of a session

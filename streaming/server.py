@@ -1,5 +1,7 @@
 """The service's asyncio shell: the bus's sockets around the fan-out and the commands.
 
+Where several processes share the viewers, publishers come in at the first (streaming.ingest.elsewhere).
+
 One loop, five tasks: media in, pictures out, commands in (each answered by its own task, so that one slow offer blocks
 nobody), once a second, and the wait for the end. Any of them failing ends the process; it is started afresh.
 """
@@ -15,7 +17,7 @@ import msgspec
 import structlog
 import zmq.asyncio
 
-from appliance import bus
+from appliance import bus, processes
 from appliance.logs import OncePerSecond
 from appliance.messages import (
     CAMERA_360P,
@@ -27,19 +29,22 @@ from appliance.messages import (
     Refused,
     Reply,
     RequestKeyframe,
+    SourceState,
+    ViewersState,
     WantRung,
 )
 from appliance.service import Service
 from streaming import interfaces
 from streaming.commands import Commands
 from streaming.fanout import Fanout
+from streaming.ingest.elsewhere import SourcesElsewhere
 from streaming.ingest.sources import Sources
 from streaming.metrics import Metrics
 
 log = structlog.get_logger()
 
 MEDIA_QUEUE = 64  # packets: under a second of picture and sound
-CAPTURE_TIMEOUT_S = 1.0
+TELL_TIMEOUT_S = 1.0
 TICK_S = 1.0
 
 
@@ -53,8 +58,11 @@ class Server:
     ) -> None:
         self.service = service
         metrics = Metrics(service.registry)
-        self.fanout = Fanout(metrics, self._ask_keyframe, self._wish, service.publisher.send)
-        self.sources = Sources(metrics, service.publisher.send, self.fanout.end)
+        self.fanout = Fanout(metrics, self._ask_keyframe, self._wish, self._announce)
+        self._elsewhere: SourcesElsewhere | None = None
+        if processes.number(service.name) > 1:
+            self._elsewhere = SourcesElsewhere(metrics, self._forward_wish, self.fanout.end)
+        self.sources = self._elsewhere or Sources(metrics, service.publisher.send, self.fanout.end)
         self.commands = Commands(service.settings, self.fanout, self.sources, metrics, local_addresses)
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = OncePerSecond()
@@ -65,11 +73,13 @@ class Server:
         folder = self.service.settings.bus
         tracks = (CAMERA_720P, CAMERA_360P, MICROPHONE_OPUS, SCREEN_MAIN, SCREEN_OPUS)
         topics = [bus.media_topic(track) for track in tracks]
+        if self._elsewhere:
+            topics.append(bus.EVENT_TOPIC)
         # What comes in by WHIP reaches the fan-out as everything else does: over the bus.
-        media = bus.subscribe(zmq.Context.instance(), folder, ["capture", "streaming"], topics, MEDIA_QUEUE)
+        media = bus.subscribe(zmq.Context.instance(), folder, ["capture", processes.STREAMING], topics, MEDIA_QUEUE)
         requests = context.socket(zmq.ROUTER)
         requests.set(zmq.LINGER, 100)
-        requests.bind(bus.address(folder, "streaming", "cmd"))
+        requests.bind(bus.address(folder, self.service.name, "cmd"))
         ready()
         running = [
             asyncio.ensure_future(run)
@@ -105,6 +115,8 @@ class Server:
                     message = bus.decode(*parts)
                     if isinstance(message, Packet):
                         self.fanout.publish(message, time.monotonic_ns())
+                    elif isinstance(message, SourceState) and self._elsewhere:
+                        self._elsewhere.heard(message, time.monotonic_ns())
             except Exception as error:  # the root of the reader: its task fails with it
                 if not failed.done():
                     failed.set_exception(error)
@@ -139,18 +151,25 @@ class Server:
 
     def _ask_keyframe(self, track: str) -> None:
         if not self.sources.want_keyframe(track):
-            self._spawn(self._tell_capture(RequestKeyframe(track)))
+            self._spawn(self._tell("capture", RequestKeyframe(track)))
+
+    def _forward_wish(self, track: str) -> None:
+        self._spawn(self._tell(processes.STREAMING, RequestKeyframe(track)))
 
     def _wish(self, track: str) -> None:
-        self._spawn(self._tell_capture(WantRung(track)))
+        self._spawn(self._tell("capture", WantRung(track)))
 
-    async def _tell_capture(self, command: RequestKeyframe | WantRung) -> None:
+    def _announce(self, state: ViewersState) -> None:
+        name, sessions = self.service.name, len(self.fanout.viewers)
+        self.service.publisher.send(msgspec.structs.replace(state, service=name, sessions=sessions))
+
+    async def _tell(self, who: str, command: RequestKeyframe | WantRung) -> None:
         """A command that is not waited for; the fan-out repeats what stays wanted."""
         folder = self.service.settings.bus
         try:
-            await asyncio.to_thread(bus.call, folder, "capture", command, timeout_s=CAPTURE_TIMEOUT_S)
+            await asyncio.to_thread(bus.call, folder, who, command, timeout_s=TELL_TIMEOUT_S)
         except (bus.BusError, bus.CommandRefused) as error:
-            log.info("capture did not answer", command=type(command).__name__, track=command.track, error=str(error))
+            log.info(f"{who} did not answer", command=type(command).__name__, track=command.track, error=str(error))
 
     def _spawn(self, run: Coroutine[object, object, None]) -> None:
         task = asyncio.ensure_future(run)

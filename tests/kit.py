@@ -23,6 +23,8 @@ from typing import Any
 
 import psutil
 
+from appliance import processes
+
 PIN = "271828"
 SERVICES = ("capture", "streaming", "lessons", "ui")
 
@@ -124,10 +126,12 @@ class Kit:
         self._reader.join()
 
     def service(self, name: str) -> psutil.Process:
-        """The process of one service as the supervisor started it."""
+        """One process, by its name, as the supervisor started it."""
         assert self._process
+        number = processes.number(name)
+        arguments = ["-m", processes.service(name), *([str(number)] if number > 1 else [])]
         for process in psutil.Process(self._process.pid).children():
-            if process.cmdline()[-2:] == ["-m", name]:
+            if process.cmdline()[1:] == arguments:
                 return process
         raise LookupError(name)
 

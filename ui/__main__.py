@@ -17,7 +17,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from appliance import logs
+from appliance import logs, processes
 from appliance.discovery import Advertiser
 from appliance.secrets import load_or_create
 from appliance.service import EXIT_CONFIGURATION, Service, begin, die_with_supervisor
@@ -26,7 +26,7 @@ from lessons.client import LessonsClient
 from streaming.client import StreamingClient
 from ui.app import create_app
 from ui.context import KEY
-from ui.state import KitState
+from ui.state import SERVICES, KitState
 
 GRACE_S = 1  # open pages never finish by themselves; they reconnect
 _PR_SET_PDEATHSIG = 1
@@ -105,10 +105,10 @@ def build(service: Service) -> Flask:
     """The threads and the application of the worker's service."""
     settings = service.settings
     lessons = LessonsClient(settings)
-    state = KitState()
-    app = create_app(
-        settings, load_or_create(settings), lessons, StreamingClient(settings), state, registry=service.registry
-    )
+    streaming = StreamingClient(settings)
+    state = KitState(processes.named(SERVICES, settings.streaming_processes))
+    state.on_event(streaming.note)
+    app = create_app(settings, load_or_create(settings), lessons, streaming, state, registry=service.registry)
     service.start()
     service.spawn("state", state.run, settings.bus, service.stopping, lessons)
     for name, run in app.extensions[KEY].house.runs().items():

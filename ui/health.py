@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from appliance.exposition import join
 from ui.context import here
 from ui.views import services_view
 
@@ -26,5 +27,5 @@ def metrics() -> Response:
     state = here().state
     lines = ["# HELP preau_up Whether the service was heard of lately.", "# TYPE preau_up gauge"]
     lines += [f'preau_up{{service="{name}"}} {int(status.up)}' for name, status in state.statuses().items()]
-    body = b"".join(state.expositions().values()) + "\n".join([*lines, ""]).encode()
+    body = join(state.expositions().values()) + "\n".join([*lines, ""]).encode()
     return Response(body, content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})

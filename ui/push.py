@@ -36,7 +36,9 @@ def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[s
     if "sources" in changes:
         said.append(("sources", {"live": sorted(state.sources)}))
     if "media" in changes:
-        said.append(("media", {"streaming_started_ns": state.streaming_started_ns}))
+        started = state.streaming_started_ns
+        first = started[0] if started else None
+        said.append(("media", {"streaming_started_ns": first, "processes_started_ns": started}))
     if role == "teacher" and "level" in changes:
         said.append(("level", capture_view(state.capture)))
     if role == "teacher" and "services" in changes:

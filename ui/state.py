@@ -15,6 +15,7 @@ from typing import Literal
 
 import structlog
 
+from appliance import processes
 from appliance.bus import EVENT_TOPIC, BusError, CommandRefused, Subscriber
 from appliance.messages import CaptureState, Event, Health, Lesson, LessonState, Packet, SourceState, ViewersState
 from ui.ports import Lessons
@@ -42,15 +43,16 @@ class ServiceStatus:
 
 @dataclass(slots=True)
 class Snapshot:
-    """The newest event of each kind. `now` is CLOCK_MONOTONIC in seconds throughout."""
+    """The newest event of each kind. `now` is CLOCK_MONOTONIC in seconds throughout; `services` names all processes
+    (appliance.processes)."""
 
     services: tuple[str, ...] = SERVICES
     capture: CaptureState | None = None
     lesson: LessonState | None = None
-    viewers: ViewersState = NOBODY
     sources: frozenset[str] = frozenset()
     streamed: ViewersState = NOBODY
     _health: dict[str, tuple[Health, float]] = field(default_factory=dict)
+    _watching: dict[str, tuple[ViewersState, float]] = field(default_factory=dict)
     _closed: set[str] = field(default_factory=set)
     _last_up: dict[str, bool] = field(default_factory=dict)
 
@@ -58,26 +60,41 @@ class Snapshot:
         """Take in one event; returns what changed for those who look."""
         match event:
             case Health():
-                before = self._health.get(event.service)
-                self._health[event.service] = (event, now)
-                moved = event.service == "streaming" and (before is None or before[0].started_ns != event.started_ns)
-                if moved and self.sources:
-                    self.sources = frozenset()  # their publishers' connections went with the process
-                    return {"media", "sources"}
-                return {"media"} if moved else set()
+                return self._apply_health(event, now)
             case CaptureState():
                 self.capture = event
                 return {"level"}
             case ViewersState():
-                changed = event != self.viewers
-                self.viewers = event
-                return {"viewers"} if changed else set()
+                before = self.viewers
+                self._watching[event.service] = (event, now)
+                return {"viewers"} if before != self.viewers else set()
             case SourceState():
                 before_live = event.source in self.sources
                 self.sources = self.sources | {event.source} if event.live else self.sources - {event.source}
                 return {"sources"} if before_live != event.live else set()
             case LessonState():
                 return self._apply_lesson(event)
+
+    def _apply_health(self, event: Health, now: float) -> set[Change]:
+        before = self._health.get(event.service)
+        self._health[event.service] = (event, now)
+        if processes.service(event.service) != processes.STREAMING:
+            return set()
+        if before is not None and before[0].started_ns == event.started_ns:
+            return set()
+        changes: set[Change] = {"media"}  # what was connected went with the process before
+        if self.sources and event.service == processes.STREAMING:
+            self.sources = frozenset()
+            changes.add("sources")
+        if self._watching.get(event.service, (NOBODY, now))[1] * 1e9 < event.started_ns:
+            changes |= self._forget_viewers({event.service})
+        return changes
+
+    def _forget_viewers(self, of: set[str]) -> set[Change]:
+        """Count the viewers of these processes no more."""
+        before = self.viewers
+        self._watching = {name: known for name, known in self._watching.items() if name not in of}
+        return {"viewers"} if before != self.viewers else set()
 
     def _apply_lesson(self, event: LessonState) -> set[Change]:
         # An event may be overtaken by the reply to the command that caused a later one: what is closed stays closed.
@@ -96,9 +113,17 @@ class Snapshot:
         return self.lesson if self.lesson and self.lesson.state == "live" else None
 
     @property
-    def streaming_started_ns(self) -> int | None:
-        known = self._health.get("streaming")
-        return known[0].started_ns if known else None
+    def viewers(self) -> ViewersState:
+        """Everybody who watches by WebRTC, whichever process serves them."""
+        states = [state for state, _ in self._watching.values()]
+        names = sorted(name for state in states for name in state.names)
+        return ViewersState(sum(state.pupils for state in states), sum(state.teachers for state in states), names)
+
+    @property
+    def streaming_started_ns(self) -> list[int | None]:
+        """When each streaming process began; None for one that was never heard of."""
+        known = [self._health.get(name) for name in self.services if processes.service(name) == processes.STREAMING]
+        return [one[0].started_ns if one else None for one in known]
 
     def statuses(self, now: float) -> dict[str, ServiceStatus]:
         return {name: self._status(name, now) for name in self.services}
@@ -121,10 +146,8 @@ class Snapshot:
             return set()
         self._last_up = up
         changes: set[Change] = {"services"}
-        if not up.get("streaming") and self.viewers != NOBODY:
-            self.viewers = NOBODY
-            changes.add("viewers")
-        if not up.get("streaming") and self.sources:
+        changes |= self._forget_viewers({name for name in self._watching if not up.get(name)})
+        if not up.get(processes.STREAMING) and self.sources:
             self.sources = frozenset()
             changes.add("sources")
         return changes
@@ -138,11 +161,16 @@ class KitState:
         self._snapshot = Snapshot(services)
         self._clock = clock
         self._listeners: list[Callable[[set[Change]], None]] = []
+        self._event_listeners: list[Callable[[Event], None]] = []
         self._lesson_listeners: list[LessonCallback] = []
 
     def on_change(self, callback: Callable[[set[Change]], None]) -> None:
         """Call `callback` with the set of changes after each one."""
         self._listeners.append(callback)
+
+    def on_event(self, callback: Callable[[Event], None]) -> None:
+        """Call `callback` with each event before anybody hears of its changes."""
+        self._event_listeners.append(callback)
 
     def on_lesson_change(self, callback: LessonCallback) -> None:
         """Call `callback` with the live lesson, or None, whenever a lesson begins or ends."""
@@ -150,6 +178,8 @@ class KitState:
 
     def note(self, event: Event) -> None:
         """Take in one event and tell everybody who listens."""
+        for listener in self._event_listeners:
+            listener(event)
         now = self._clock()
         with self._lock:
             changes = self._snapshot.apply(event, now) | self._snapshot.tick(now)
@@ -217,7 +247,8 @@ class KitState:
             return self._snapshot.sources
 
     @property
-    def streaming_started_ns(self) -> int | None:
+    def streaming_started_ns(self) -> list[int | None]:
+        """When each streaming process began (CLOCK_MONOTONIC); None for one that was never heard of."""
         with self._lock:
             return self._snapshot.streaming_started_ns
 

@@ -1,6 +1,7 @@
 """The bus: a reader that returns finds its publisher, a refusal reaches the caller, silence is an error."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from appliance.messages import (
     Packet,
     Reply,
     RequestKeyframe,
+    StopLesson,
     ViewersState,
 )
 
@@ -107,6 +109,28 @@ def test_a_command_goes_to_the_next_process_when_the_first_died_with_it(tmp_path
     service = threading.Thread(target=first_dies)
     service.start()
     assert bus.call(tmp_path, "lessons", CloseViewers()) == Done()
+    service.join()
+
+
+def test_who_has_others_to_ask_does_not_wait_for_a_process_that_is_away(server: Path, tmp_path: Path) -> None:
+    assert bus.call(server, "capture", StopLesson("a"), absent_s=5) == Done()
+    began = time.monotonic()
+    with pytest.raises(bus.ServiceAbsent):
+        bus.call(tmp_path, "streaming-2", CloseViewers(), absent_s=0.05)
+    assert time.monotonic() - began < 2
+
+
+def test_a_process_that_dies_with_a_command_is_away(tmp_path: Path) -> None:
+    def dies() -> None:
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REP)
+        with socket:
+            socket.bind(bus.address(tmp_path, "streaming-2", "cmd"))
+            socket.recv()
+
+    service = threading.Thread(target=dies)
+    service.start()
+    with pytest.raises(bus.ServiceAbsent):
+        bus.call(tmp_path, "streaming-2", CloseViewers(), absent_s=1)
     service.join()
 
 

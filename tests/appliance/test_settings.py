@@ -28,6 +28,8 @@ def test_environment_overrides_the_file(tmp_path: Path) -> None:
         ("ICE_SERVERS", "http://192.0.2.1", "is no STUN or TURN address"),
         ("ICE_SERVERS", "stun:192.0.2.1?transport=udp", "is no STUN or TURN address"),
         ("ICE_SERVERS", 'turn:a"; x="', "is no STUN or TURN address"),
+        ("STREAMING_PROCESSES", "0", "greater than or equal to 1"),
+        ("STREAMING_PROCESSES", "17", "less than or equal to 16"),
         ("TURN_SECRET", "short", "at least 8 characters"),
         ("CAMRA", "demo", "there is no such setting"),
     ],

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from appliance import processes
 from appliance.service import EXIT_CONFIGURATION
 from appliance.supervisor import SERVICES, ServiceMisconfigured, Supervisor
 from tests.kit import wait_until
@@ -39,8 +40,8 @@ def running(supervisor: Supervisor) -> Iterator[threading.Event]:
         thread.join()
 
 
-def over(modules: Path) -> Supervisor:
-    return Supervisor({**os.environ, "PYTHONPATH": str(modules), "PYTHONSAFEPATH": "1"})
+def over(modules: Path, names: Sequence[str] = SERVICES) -> Supervisor:
+    return Supervisor({**os.environ, "PYTHONPATH": str(modules), "PYTHONSAFEPATH": "1"}, names)
 
 
 def test_what_dies_is_started_again_and_all_end_together(modules: Path) -> None:
@@ -56,6 +57,26 @@ def test_what_dies_is_started_again_and_all_end_together(modules: Path) -> None:
         }
         assert psutil.Process(last["streaming"]).environ()["PREAU_RESTARTS"] == "1"
     assert not [pid for pid in last.values() if psutil.pid_exists(pid)]
+
+
+def test_streaming_processes_are_started_by_number_and_die_alone(modules: Path) -> None:
+    supervisor = over(modules, processes.named(("capture", "streaming"), 3))
+    with running(supervisor):
+        wait_until(lambda: len(supervisor.pids()) == 4, 5, "all processes")
+        first = supervisor.pids()
+        assert {name: psutil.Process(pid).cmdline()[1:] for name, pid in first.items()} == {
+            "capture": ["-m", "capture"],
+            "streaming": ["-m", "streaming"],
+            "streaming-2": ["-m", "streaming", "2"],
+            "streaming-3": ["-m", "streaming", "3"],
+        }
+        os.kill(first["streaming-2"], signal.SIGKILL)
+        wait_until(
+            lambda: supervisor.pids().get("streaming-2", first["streaming-2"]) != first["streaming-2"], 5, "the next"
+        )
+        last = supervisor.pids()
+        assert {name for name in first if last[name] != first[name]} == {"streaming-2"}
+        assert psutil.Process(last["streaming-2"]).environ()["PREAU_RESTARTS"] == "1"
 
 
 def test_a_service_that_will_not_end_is_ended(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,10 @@ from tests.streaming import material
 class Running:
     """The service object on a loop in its own thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, name: str = "streaming") -> None:
         settings.bus.mkdir(parents=True, exist_ok=True)
         self.settings = settings
-        self.service = Service("streaming", settings)
+        self.service = Service(name, settings)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.server: Server | None = None
         self.client = StreamingClient(settings)

@@ -60,9 +60,9 @@ def report_all(state: KitState) -> None:
     state.note(ViewersState(2, 1, ["Léa", "Noé"]))
 
 
-def make_kit(folder: Path, **more: Any) -> Kit:
+def make_kit(folder: Path, processes: tuple[str, ...] = SERVICES, **more: Any) -> Kit:
     (folder / "media").mkdir()
-    lessons, streaming, state = MemoryLessons(folder / "media"), MemoryStreaming(), KitState()
+    lessons, streaming, state = MemoryLessons(folder / "media"), MemoryStreaming(), KitState(processes)
     settings = Settings(data_dir=folder, room="Salle 12", **more)
     app = create_app(settings, SECRETS, lessons, streaming, state, CollectorRegistry(), capture := MemoryCapture())
     report_all(state)

@@ -243,6 +243,24 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
     assert result["frozen"] == [False, True, False, False, True, False]
 
 
+def test_a_page_is_told_of_the_process_that_serves_it(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/")
+    result = page.evaluate(
+        """async () => {
+          const src = document.querySelector('script[type=module]').src;
+          const { processOf } = await import(src.replace('join.js', 'whep.js'));
+          const { restartWatch } = await import(src.replace('join.js', 'push.js'));
+          const restarted = [];
+          const hear = restartWatch((process) => restarted.push(process));
+          for (const started of [[null, null], [5, null], [5, 6], [5, 6], [5, 7], [8, null], [9, 7], [9, 10]])
+            hear({ processes_started_ns: started });
+          return { places: ['/whep/a-1_', '/whep/2.a-1_', '/whep/16.9'].map(processOf), restarted };
+        }"""
+    )
+    assert result == {"places": [1, 2, 16], "restarted": [2, 1, 1, 2]}
+
+
 def test_without_https_the_teacher_reads_how_to_share(kit: Kit, browser: Browser, address: str) -> None:
     page = browser.new_page(locale="fr-FR", base_url=address)
     page.add_init_script("delete MediaDevices.prototype.getDisplayMedia")

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import pytest
 
 from appliance.bus import Publisher
-from appliance.messages import CaptureState, Event, Health, LessonState, ViewersState
+from appliance.messages import CaptureState, Event, Health, LessonState, SourceState, ViewersState
 from appliance.settings import Settings
-from tests.ui.conftest import Kit
+from tests.ui.conftest import Kit, make_kit
 from tests.ui.doubles import MemoryLessons
 from ui.context import KEY
 from ui.push import messages
@@ -22,6 +22,10 @@ def lesson(
     state: Literal["live", "ended", "interrupted", "deleted"], id: str = "a", recorded_s: float = 0.0
 ) -> LessonState:
     return LessonState(id, "123456", "T", state, 1000.0, recorded_s, 0)
+
+
+def viewers(service: str, *names: str) -> ViewersState:
+    return ViewersState(len(names), 1, list(names), service, 9)
 
 
 def health(service: str, started_ns: int = 1) -> Health:
@@ -40,10 +44,16 @@ def health(service: str, started_ns: int = 1) -> Health:
         ([health("streaming")], {"media"}),
         ([health("streaming"), health("streaming")], set()),
         ([health("streaming"), health("streaming", 2)], {"media"}),
+        ([health("streaming"), health("streaming-2")], {"media"}),
+        ([SourceState("screen", True), health("streaming-2")], {"media"}),
+        ([SourceState("screen", True), health("streaming")], {"media", "sources"}),
         ([health("lessons")], set()),
         ([CaptureState("demo", "demo", True, True, -20.0)], {"level"}),
         ([ViewersState(1, 0, ["A"])], {"viewers"}),
         ([ViewersState(1, 0, ["A"]), ViewersState(1, 0, ["A"])], set()),
+        ([ViewersState(1, 0, ["A"]), ViewersState(1, 0, ["A"], sessions=2)], set()),
+        ([ViewersState(1, 0, ["A"]), ViewersState(1, 0, ["A"], "streaming-2")], {"viewers"}),
+        ([ViewersState(1, 0, ["A"]), ViewersState(0, 0, [], "streaming-2")], set()),
     ],
 )
 def test_the_last_event_changes(events: list[Event], changes: set[str]) -> None:
@@ -62,6 +72,46 @@ def test_a_silent_service_is_down() -> None:
     assert snapshot.tick(4.0) == set()
     assert snapshot.tick(4.1) == {"services", "viewers"} and snapshot.viewers == NOBODY
     assert snapshot.expositions(4.1) == {}
+
+
+def test_viewers_of_several_processes_are_summed() -> None:
+    snapshot = Snapshot(("streaming", "streaming-2", "streaming-3"))
+    snapshot.apply(viewers("streaming-2", "Noé", "Ada"), 0.0)
+    snapshot.apply(viewers("streaming", "Léa"), 0.0)
+    assert snapshot.viewers == ViewersState(3, 2, ["Ada", "Léa", "Noé"])
+    snapshot.apply(viewers("streaming-2", "Noé"), 1.0)
+    assert snapshot.viewers == ViewersState(2, 2, ["Léa", "Noé"])
+
+
+def test_who_left_with_a_process_is_not_counted() -> None:
+    snapshot = Snapshot(("streaming", "streaming-2"))
+    for name in snapshot.services:
+        snapshot.apply(health(name), 0.5)
+        snapshot.apply(viewers(name, name), 0.6)
+    snapshot.tick(0.6)
+    # It was started again, and says so before it tells whom it serves; or after.
+    assert snapshot.apply(health("streaming-2", 1_000_000_000), 1.1) == {"media", "viewers"}
+    assert snapshot.viewers == ViewersState(1, 1, ["streaming"])
+    snapshot.apply(viewers("streaming-2", "streaming-2"), 2.1)
+    assert snapshot.apply(health("streaming-2", 2_000_000_000), 2.2) == {"media"}
+    assert snapshot.viewers.pupils == 2
+    # It was not started again.
+    snapshot.apply(health("streaming"), 5.0)
+    snapshot.apply(viewers("streaming", "streaming"), 5.0)
+    assert snapshot.tick(5.3) == {"services", "viewers"}
+    assert snapshot.viewers == ViewersState(1, 1, ["streaming"])
+    assert not snapshot.statuses(5.3)["streaming-2"].up
+
+
+def test_a_publisher_lives_with_the_first_process() -> None:
+    snapshot = Snapshot(("streaming", "streaming-2"))
+    for name in snapshot.services:
+        snapshot.apply(health(name), 0.0)
+    snapshot.apply(SourceState("screen", True), 0.0)
+    snapshot.tick(0.0)
+    snapshot.apply(health("streaming"), 3.0)
+    assert snapshot.tick(3.1) == {"services"} and snapshot.sources == {"screen"}
+    assert snapshot.tick(6.1) == {"services", "sources"} and snapshot.sources == frozenset()
 
 
 def test_the_thread_reads_the_bus_and_knows_an_older_lesson(tmp_path: Path) -> None:
@@ -119,6 +169,24 @@ def test_a_page_hears_on_connecting_and_on_changes(kit: Kit, role: str) -> None:
     page.disconnect()
 
 
+def test_pages_hear_which_process_began_when(tmp_path: Path) -> None:
+    kit = make_kit(tmp_path, processes=("streaming", "streaming-2"))
+    context = kit.app.extensions[KEY]
+    kit.state.note(health("streaming", 7))
+    media = dict(messages(context, {"media"}, "pupil"))["media"]
+    assert media == {"streaming_started_ns": 7, "processes_started_ns": [7, None]}
+    kit.state.note(health("streaming-2", 8))
+    media = dict(messages(context, {"media"}, "pupil"))["media"]
+    assert media["processes_started_ns"] == [7, 8]
+
+
+def test_events_are_handed_on() -> None:
+    state, heard = KitState(), list[Event]()
+    state.on_event(heard.append)
+    state.note(viewers("streaming-2", "Ada"))
+    assert heard == [viewers("streaming-2", "Ada")]
+
+
 def test_a_page_without_a_token_is_refused(kit: Kit) -> None:
     socketio = kit.app.extensions["socketio"]
     assert not socketio.test_client(kit.app).is_connected()
@@ -130,6 +198,9 @@ def test_healthz_and_metrics(kit: Kit) -> None:
     assert client.get("/healthz").get_json()["status"] == "ok"
     text = client.get("/metrics").text
     assert "preau_capture_x 0.0\n" in text and 'preau_up{service="streaming"} 1\n' in text
+    kit.state.note(Health("streaming-2", 1, 1, 0, b"# HELP preau_streaming_x X.\npreau_streaming_x 9.0\n"))
+    text = client.get("/metrics").text
+    assert "preau_streaming_x 1.0\npreau_streaming_x 9.0\n" in text and text.count("# HELP preau_streaming_x ") == 1
     with_nobody = KitState()
     object.__setattr__(kit.app.extensions[KEY], "state", with_nobody)
     response = client.get("/healthz")

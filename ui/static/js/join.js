@@ -107,7 +107,10 @@ async function enter(token, lesson) {
   socket = connect(token, {
     lesson: onLesson,
     sources: (sources) => shared.onSources(sources),
-    media: restartWatch(() => player.restart("the streaming service restarted")),
+    media: restartWatch((process) => {
+      player.restart(process);
+      shared.restart(process);
+    }),
     viewers: ({ count }) => (element("count").textContent = pupils(count)),
     connect_error: (error) => error.message === "unauthorized" && leave(),
   });

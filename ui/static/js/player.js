@@ -99,9 +99,12 @@ export class LivePlayer extends EventTarget {
     this.#rival = null;
   }
 
-  /** Replace a WebRTC session at once: its other end is known to be gone. */
-  restart(reason) {
-    if (this.way === "webrtc") this.#session.end(reason);
+  /** Replace a WebRTC session at once if it is of this streaming process: that is another than before. */
+  restart(process) {
+    if (this.way === "webrtc") {
+      if ((this.#session.process ?? process) !== process) return;
+      this.#session.end("the streaming service restarted");
+    }
     this.#nudge();
   }
 

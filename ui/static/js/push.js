@@ -14,12 +14,14 @@ export function connect(token, handlers) {
   return socket;
 }
 
-/** A handler of `media` events that calls `restarted` when the streaming service is not the one seen before. */
+/** A handler of `media` events that calls `restarted` with the number (from 1) of a streaming process that is not the one seen before. */
 export function restartWatch(restarted) {
-  let seen = null;
-  return ({ streaming_started_ns: started }) => {
-    if (started === null) return;
-    if (seen !== null && started !== seen) restarted();
-    seen = started;
+  const seen = [];
+  return ({ processes_started_ns: processes }) => {
+    for (const [index, started] of processes.entries()) {
+      if (started === null) continue;
+      if (seen[index] !== undefined && started !== seen[index]) restarted(index + 1);
+      seen[index] = started;
+    }
   };
 }

@@ -37,6 +37,11 @@ export class SharedScreen {
     this.#player.choose(choice);
   }
 
+  /** A streaming process is another than before. */
+  restart(process) {
+    this.#player.restart(process);
+  }
+
   unmute() {
     this.#video.muted = false;
   }

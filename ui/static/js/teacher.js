@@ -116,9 +116,9 @@ connect(null, {
   level: onLevel,
   viewers: onViewers,
   services: onServices,
-  media: restartWatch(() => {
-    player.restart("the streaming service restarted");
-    sharing.restart();
+  media: restartWatch((process) => {
+    player.restart(process);
+    if (process === 1) sharing.restart(); // publishers come in at the first
   }),
   connect_error: (error) => error.message === "unauthorized" && location.reload(),
 });

@@ -48,6 +48,11 @@ export function answerAfterRestart(answer, fragment) {
   return lines.join("\r\n");
 }
 
+/** The number of the streaming process that has the session at this path: ".../2.ID", or ".../ID" for the first. */
+export function processOf(path) {
+  return Number(/\/(\d+)\.[^/]*$/.exec(path)?.[1] ?? 1);
+}
+
 /** The kit's refusal to open a session: its HTTP status. */
 export class Refused extends Error {
   constructor(status) {
@@ -169,6 +174,11 @@ export class WhepSession {
     } catch {
       return false;
     }
+  }
+
+  /** The number of the streaming process that has the session; null before the kit has answered. */
+  get process() {
+    return this.#resource && processOf(this.#resource.pathname);
   }
 
   attach(video) {
