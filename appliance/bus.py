@@ -21,7 +21,6 @@ import structlog
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from appliance import processes
 from appliance.messages import Command, Event, Packet, RefusalKind, Refused, Reply
 
 log = structlog.get_logger()
@@ -29,8 +28,6 @@ log = structlog.get_logger()
 EVENT_TOPIC = b"event"
 MEDIA_TOPIC = b"media/"
 RECONNECT_MS = 20  # a restarted service is found again within a frame or two
-# sockaddr_un holds 107 bytes of path (unix(7)); a service's name and suffix need some of them.
-LONGEST_FOLDER = 107 - len(f"{processes.streaming(processes.MOST_STREAMING)}.pub") - 1
 
 _encoder = msgspec.msgpack.Encoder()
 _packets = msgspec.msgpack.Decoder(Packet)

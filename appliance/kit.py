@@ -18,8 +18,8 @@ from pathlib import Path
 import segno
 
 from appliance import durable, logs, network, processes
+from appliance.process import EXIT_CONFIGURATION
 from appliance.secrets import load_or_create
-from appliance.service import EXIT_CONFIGURATION
 from appliance.settings import Settings
 from appliance.supervisor import SERVICES, ServiceMisconfigured, Supervisor
 

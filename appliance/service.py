@@ -5,7 +5,6 @@ A service's ``__main__`` builds a `Service`, starts its threads or loop, and wai
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -21,11 +20,10 @@ from prometheus_client import CollectorRegistry, Gauge
 from appliance import exposition, logs, processes
 from appliance.bus import Publisher
 from appliance.messages import Health
+from appliance.process import EXIT_CONFIGURATION, die_with_supervisor
 from appliance.settings import Settings, SettingsError, load
 
 HEALTH_INTERVAL_S = 1.0
-EXIT_CONFIGURATION = 78  # EX_CONFIG (sysexits.h): restarting will not help
-_PR_SET_PDEATHSIG = 1
 
 
 class Service:
@@ -103,16 +101,6 @@ def begin(name: str) -> Service:
     signal.signal(signal.SIGTERM, service.on_signal)
     signal.signal(signal.SIGINT, service.on_signal)
     return service
-
-
-def die_with_supervisor() -> None:
-    """Ask the kernel to end this process when its parent dies (prctl(2)), so that nothing holds ports and devices."""
-    parent = os.environ.get("PREAU_SUPERVISOR_PID")
-    if parent is None:
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):
-        raise SystemExit(1)
 
 
 def resident_bytes() -> int:

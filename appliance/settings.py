@@ -16,13 +16,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from appliance.bus import LONGEST_FOLDER
-from appliance.processes import MOST_STREAMING
+from appliance.processes import MOST_STREAMING, streaming
 
 DEFAULT_FILE = Path("/etc/preau/preau.toml")
 PREFIX = "PREAU_"
 # Set by the supervisor for its children; not settings, so not refused as unknown keys.
 INTERNAL_VARIABLES = {"PREAU_CONFIG", "PREAU_RESTARTS", "PREAU_SUPERVISOR_PID"}
+# sockaddr_un holds 107 bytes of path (unix(7)); the bus's names need some of them.
+LONGEST_FOLDER = 107 - len(f"{streaming(MOST_STREAMING)}.pub") - 1
 # RFC 7064 and RFC 7065; a transport is for TURN only.
 _ICE_HOST = r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:]{2,45}\])(:\d{1,5})?"
 _ICE_URL = re.compile(rf"stuns?:{_ICE_HOST}|turns?:{_ICE_HOST}(\?transport=(udp|tcp))?")

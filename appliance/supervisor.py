@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from appliance import processes
+from appliance.process import EXIT_CONFIGURATION
 from appliance.restarts import RestartPolicy
-from appliance.service import EXIT_CONFIGURATION
 
 log = structlog.get_logger()
 

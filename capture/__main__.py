@@ -7,7 +7,8 @@ import time
 
 from appliance.bus import CommandRefused, CommandServer
 from appliance.messages import Command, Done, GetHistory, GetStill, History, Reply, RequestKeyframe, WantRung
-from appliance.service import EXIT_CONFIGURATION, Service, begin
+from appliance.process import EXIT_CONFIGURATION
+from appliance.service import Service, begin
 from appliance.settings import load
 from capture import sources
 from capture.film import FilmError

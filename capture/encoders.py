@@ -14,7 +14,7 @@ import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from appliance.messages import AudioFormat, Packet, VideoFormat
+from appliance.messages import AudioFormat, Packet, VideoFormat, track_name
 from capture.frames import FRAME_NS, FRAME_RATE, SAMPLE_RATE, RawFrame, Samples
 from capture.rungs import Rung
 
@@ -105,6 +105,7 @@ class AudioEncoder:
         self._start_ns: int | None = None
         self._samples = 0
         self._opus = codec == "opus"
+        self.track = track_name("microphone", codec)
         self._frame = OPUS_SAMPLES if self._opus else AAC_SAMPLES
         self._held = np.empty(0, np.int16)
         context = av.CodecContext.create("libopus" if self._opus else "aac", "w")

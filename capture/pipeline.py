@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import Empty, Full, Queue
 
 import av
@@ -42,7 +44,9 @@ class Counters:
         self.packets = Counter("preau_capture_packets", "Encoded packets.", ["track"], registry=registry)
         self.bytes = Counter("preau_capture_bytes", "Encoded bytes.", ["track"], registry=registry)
         self.forced = Gauge("preau_capture_keyframes_forced", "Keyframes made on request.", registry=registry)
-        self.encode = Counter("preau_capture_encode_seconds", "Time spent encoding.", ["track"], registry=registry)
+        self.encode = Counter(
+            "preau_capture_encode_seconds", "Processor time spent scaling and encoding.", ["track"], registry=registry
+        )
         self.stretched = Gauge("preau_capture_drift_samples", "Samples added for the card's drift.", registry=registry)
         self.filled = Gauge("preau_capture_silence_samples", "Samples of silence put in holes.", registry=registry)
         self.sound_drops = Counter("preau_capture_sound_drops", "Blocks dropped before encoding.", registry=registry)
@@ -114,9 +118,8 @@ class Pipeline:
         self.stills.see(picture, frame.pts_ns)
         for track, video in self.video.items():
             if video.rung.always or self.wishes.wanted(track, time.monotonic_ns()):
-                began = time.perf_counter()
-                packets = video.encode(picture, frame.pts_ns)
-                self._count.encode.labels(track).inc(time.perf_counter() - began)
+                with self._counted(track):
+                    packets = video.encode(picture, frame.pts_ns)
                 self._send(packets, keep=video.rung.always)
 
     def encode_audio(self, stopping: threading.Event) -> None:
@@ -132,7 +135,9 @@ class Pipeline:
                 sound = line.fill_until(time.monotonic_ns() - round(SOUND_LATE_S * 1e9))
             self._levels.append(level_dbfs(sound.samples))
             for encoder in self._audio:
-                self._send(encoder.encode(sound.samples, sound.pts_ns))
+                with self._counted(encoder.track):
+                    packets = encoder.encode(sound.samples, sound.pts_ns)
+                self._send(packets)
             self._count.stretched.set(line.stretched)
             self._count.filled.set(line.filled)
             self._count.sound_queue.set(self._sound.qsize())
@@ -142,6 +147,13 @@ class Pipeline:
         powers = [10 ** (level / 10) for level in self._levels]
         level = 10 * float(np.log10(sum(powers) / len(powers)))
         return CaptureState(camera, microphone, self.camera_ok, self.microphone_ok, level)
+
+    @contextmanager
+    def _counted(self, track: str) -> Iterator[None]:
+        """What the thread does meanwhile it does for this track; the encoders work on the thread that calls them."""
+        began = time.thread_time()
+        yield
+        self._count.encode.labels(track).inc(time.thread_time() - began)
 
     def _send(self, packets: list[Packet], *, keep: bool = True) -> None:
         for packet in packets:

@@ -10,6 +10,7 @@ import resource
 import sys
 
 from appliance import processes, service
+from appliance.process import EXIT_CONFIGURATION
 from streaming.server import Server
 
 WANTED_FILES = 8192  # two descriptors a viewer and address, and the shell's usual limit is 1024
@@ -25,7 +26,7 @@ def main() -> None:
     streaming = service.begin(processes.streaming(number))
     if not 1 <= number <= streaming.settings.streaming_processes:
         sys.stderr.write(f"streaming: there is no process {number} (streaming_processes)\n")
-        raise SystemExit(service.EXIT_CONFIGURATION)
+        raise SystemExit(EXIT_CONFIGURATION)
     for talkative in ("aioice", "aiortc"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     gc.freeze()  # what is imported stays: the collector need not look at it again while viewers wait

@@ -173,10 +173,12 @@ class Kit:
         _, answer, _ = self.request(method, f"/api/v1/{path}", data, Content_Type="application/json")
         return json.loads(answer) if answer else None
 
-    def metric(self, name: str) -> float:
-        """The sum of a metric's samples at /metrics; 0 when it is absent."""
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples at /metrics that have these labels; 0 when there is none."""
         text = self.request("GET", "/metrics")[1].decode()
-        return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
+        samples = re.findall(rf"^{name}(?:{{([^}}]*)}})? (\S+)$", text, re.MULTILINE)
+        wanted = {f'{label}="{value}"' for label, value in labels.items()}
+        return sum(float(value) for found, value in samples if wanted <= set(found.split(",")))
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -13,7 +13,7 @@ from appliance import bus, processes
 from appliance.exposition import expose, join
 from appliance.messages import Health
 from appliance.service import Service
-from appliance.settings import Settings
+from appliance.settings import LONGEST_FOLDER, Settings
 from tests.kit import wait_until
 
 
@@ -79,5 +79,5 @@ def test_names_lead_back_and_fit_in_a_socket_address() -> None:
         ("streaming", 2),
         ("streaming", 3),
     ]
-    longest = bus.address(Path("/" + "x" * (bus.LONGEST_FOLDER - 1)), processes.streaming(16), "pub")
+    longest = bus.address(Path("/" + "x" * (LONGEST_FOLDER - 1)), processes.streaming(16), "pub")
     assert len(longest.removeprefix("ipc://")) == 107

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.bus import LONGEST_FOLDER
-from appliance.settings import Settings, SettingsError, load
+from appliance.settings import LONGEST_FOLDER, Settings, SettingsError, load
 from appliance.settings_page import PAGE, page
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from appliance import processes
-from appliance.service import EXIT_CONFIGURATION
+from appliance.process import EXIT_CONFIGURATION
 from appliance.supervisor import SERVICES, ServiceMisconfigured, Supervisor
 from tests.kit import wait_until
 

@@ -2,8 +2,10 @@
 
     python -m tests.bench.kit [--viewers 0 1 10 30] [--seconds 10]
 
-The viewers join as pages do (join, Socket.IO, WHEP) and live in another process, whose cost is not counted. Demo
-sources: drawing the demo picture is part of the cost, in the place of a camera's decoding.
+The viewers join as pages do (join, Socket.IO, WHEP) and live in another process, whose cost is not counted. First all
+watch the sharp picture, then every third chooses the saving one, so that both rungs are encoded and sent: that state's
+figures have the plain names (with one viewer or none there is no such state). Demo sources: drawing the demo picture
+is part of the cost, in the place of a camera's decoding.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from pathlib import Path
 import psutil
 
 from tests.bench.receivers import Receivers, conclude, cpu_s, pss_mib, rss_mib, say
-from tests.kit import SERVICES, Kit
+from tests.kit import SERVICES, Kit, wait_until
 
 SETTLE_S = 3.0
+SAVING_SHARE = 3
+ENCODERS = ("camera/720p", "camera/360p", "microphone/opus", "microphone/aac")
 
 
 def by_service(kit: Kit) -> dict[str, list[int]]:
@@ -30,13 +34,34 @@ def by_service(kit: Kit) -> dict[str, list[int]]:
     return found
 
 
-def cost(pids: dict[str, list[int]], seconds: float) -> dict[str, float]:
-    """Cores used by each service over `seconds`."""
+def encoding_s(kit: Kit) -> dict[str, float]:
+    """Processor time that each encoder has used, as capture tells."""
+    return {track: kit.metric("preau_capture_encode_seconds_total", track=track) for track in ENCODERS}
+
+
+def cost(kit: Kit, pids: dict[str, list[int]], seconds: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Cores used by each service, and by each encoder within capture, over `seconds`."""
+    encoding = encoding_s(kit)
     before = {name: sum(map(cpu_s, own)) for name, own in pids.items()}
     begun = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - begun
-    return {name: (sum(map(cpu_s, own)) - before[name]) / took for name, own in pids.items()}
+    cores = {name: (sum(map(cpu_s, own)) - before[name]) / took for name, own in pids.items()}
+    return cores, {track: (after - encoding[track]) / took for track, after in encoding_s(kit).items()}
+
+
+def measure(kit: Kit, viewers: int, saving: int, seconds: float, suffix: str) -> dict[str, float]:
+    """One line of the table, and its figures; their names end with `suffix`."""
+    wait_until(lambda: kit.metric("preau_streaming_viewers_saving") == saving, 10, f"{saving} on the saving rung")
+    time.sleep(SETTLE_S)
+    pids = by_service(kit)
+    cores, encoders = cost(kit, pids, seconds)
+    everything = [pid for own in pids.values() for pid in own]
+    total, rss, pss = sum(cores.values()), sum(map(rss_mib, everything)), sum(map(pss_mib, everything))
+    columns = "  ".join(f"{used:10.3f}" for used in (*cores.values(), *encoders.values()))
+    say(f"{viewers:7}  {saving:6}  {columns}  {total:8.3f}  {rss:7.0f}  {pss:7.0f}")
+    figures = {f"cores_720p_{suffix}": total, f"rss_mib_{suffix}": rss, f"pss_mib_{suffix}": pss}
+    return {name: round(value, 3) for name, value in figures.items()}
 
 
 def main() -> None:
@@ -48,21 +73,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="preau-bench-") as folder, Kit(Path(folder)) as kit:
         lesson = kit.api("POST", "lessons", {"title": "Bench"})
         processors = psutil.cpu_count() or 1
-        say(f"720p30 + Opus + AAC, recording on, {options.seconds:g} s a line, {processors} processors; cores")
-        say(f"viewers  {'  '.join(f'{name:>10}' for name in ('supervisor', *SERVICES))}     cores  MiB RSS  MiB PSS")
+        say(f"720p30 + 360p30 + Opus + AAC, recording on, {options.seconds:g} s a line, {processors} processors; cores")
+        names = (*("supervisor", *SERVICES), *(track.rpartition("/")[2] for track in ENCODERS))
+        say(f"viewers  saving  {'  '.join(f'{name:>10}' for name in names)}     cores  MiB RSS  MiB PSS")
         with Receivers(["127.0.0.1", kit.url, lesson["code"]]) as receivers:
             for viewers in options.viewers:
+                receivers.save(0)
                 receivers.open(viewers)
-                time.sleep(SETTLE_S)
-                pids = by_service(kit)
-                cores = cost(pids, options.seconds)
-                everything = [pid for own in pids.values() for pid in own]
-                total, rss, pss = sum(cores.values()), sum(map(rss_mib, everything)), sum(map(pss_mib, everything))
-                figures[f"cores_720p_{viewers}"] = round(total, 3)
-                figures[f"rss_mib_{viewers}"] = round(rss, 1)
-                figures[f"pss_mib_{viewers}"] = round(pss, 1)
-                columns = "  ".join(f"{cores[name]:10.3f}" for name in pids)
-                say(f"{viewers:7}  {columns}  {total:8.3f}  {rss:7.0f}  {pss:7.0f}")
+                saving = viewers // SAVING_SHARE
+                figures |= measure(kit, viewers, 0, options.seconds, f"{viewers}_sharp" if saving else str(viewers))
+                if saving:
+                    receivers.save(saving)
+                    figures |= measure(kit, viewers, saving, options.seconds, str(viewers))
         kit.api("POST", f"lessons/{lesson['id']}/stop")
     conclude("kit", figures)
 

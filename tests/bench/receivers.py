@@ -37,6 +37,10 @@ class Receivers:
         """Have so many viewers in all; returns when each is connected."""
         self._ask(f"open {viewers}")
 
+    def save(self, viewers: int) -> None:
+        """Let so many of them choose the saving picture, the others the automatic one."""
+        self._ask(f"saving {viewers}")
+
     def datagrams(self) -> int:
         """Media datagrams received so far, by all."""
         return self._ask("count")

@@ -2,9 +2,10 @@
 
     python -m tests.bench.receivers_process ADDRESS [KIT_URL CODE]
 
-Reads commands from standard input, one a line: ``open N`` (that many viewers in all), ``count``; answers each with
-one line. With a kit's URL the viewers come as pages do, with a join, a Socket.IO connection and WHEP; without, they
-ask the streaming service on the bus named by the settings.
+Reads commands from standard input, one a line: ``open N`` (that many viewers in all), ``saving N`` (so many of them
+choose the saving picture, the others the automatic one), ``count``; answers each with one line. With a kit's URL the
+viewers come as pages do, with a join, a Socket.IO connection and WHEP; without, they ask the streaming service on the
+bus named by the settings, and choose nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 from simple_websocket import Client, ConnectionClosed
@@ -28,6 +30,7 @@ from tests.streaming.watcher import Signalling, Watcher
 
 LOOK_INTERVAL_S = 0.01
 RECEIVE_BUFFER_BYTES = 1 << 20
+JSON = "application/json"
 
 
 class Counter:
@@ -78,22 +81,31 @@ class PageClient:
         self._code = code
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._sockets: list[Client] = []
+        self._sessions: dict[str, tuple[str, str]] = {}
 
     def watch(self, *, viewer: str, name: str, role: Any, offer: str, peer: str) -> Answer:
-        joined = self._post("/api/v1/join", json.dumps({"code": self._code, "name": viewer}), "application/json")
-        token = json.loads(joined)["token"]
+        asked = json.dumps({"code": self._code, "name": viewer})
+        token = json.loads(self._request("POST", "/api/v1/join", asked, JSON)[0])["token"]
         threading.Thread(target=self._listen, args=(token,), daemon=True).start()
-        return Answer(self._post("/whep", offer, "application/sdp", Authorization=f"Bearer {token}"))
+        answer, headers = self._request("POST", "/whep", offer, "application/sdp", Authorization=f"Bearer {token}")
+        self._sessions[viewer] = token, headers["Location"]
+        return Answer(answer)
+
+    def choose(self, viewer: str, quality: str) -> None:
+        """Another picture for a session that `watch` opened."""
+        token, session = self._sessions[viewer]
+        self._request("PATCH", session, json.dumps({"quality": quality}), JSON, Authorization=f"Bearer {token}")
 
     def close(self) -> None:
         """End the Socket.IO connections and with them their threads."""
         for each in self._sockets:
             each.close()
 
-    def _post(self, path: str, body: str, content: str, **headers: str) -> str:
-        request = urllib.request.Request(self._url + path, body.encode(), {"Content-Type": content, **headers})
+    def _request(self, method: str, path: str, body: str, content: str, **headers: str) -> tuple[str, Message]:
+        fields = {"Content-Type": content, **headers}
+        request = urllib.request.Request(self._url + path, body.encode(), fields, method=method)
         with self._opener.open(request, timeout=30) as response:
-            return str(response.read().decode())
+            return response.read().decode(), response.headers
 
     def _listen(self, token: str) -> None:
         """A Socket.IO connection (protocol 5 on Engine.IO 4) that answers pings and takes what comes."""
@@ -126,6 +138,10 @@ async def main(address: str, *kit: str) -> None:
                 watchers.append(watcher)
                 await _connect(watcher, client, f"v{len(watchers)}")
                 counter.attach(watcher)
+        elif verb == "saving" and isinstance(client, PageClient):
+            for number in range(1, len(watchers) + 1):
+                quality = "saving" if number <= int(rest[0]) else "automatic"
+                await asyncio.to_thread(client.choose, f"v{number}", quality)
         sys.stdout.write(f"{counter.datagrams}\n")
         sys.stdout.flush()
     looking.cancel()
