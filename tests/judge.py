@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -43,6 +44,38 @@ def recorded_times(path: Path) -> list[int]:
             assert time_ms is not None, f"picture at {frame.time} s cannot be read"
             times.append(time_ms)
     return times
+
+
+PANEL = (200, 560)  # a pixel that is white during a clap, at 1280 wide
+
+
+def recorded_claps_ms(path: Path) -> list[float]:
+    """How much later each clap of a recording is heard than seen, in playing order."""
+    flashes: list[float] = []
+    beeps: list[float] = []
+    with av.open(str(path)) as container:
+        lit = True
+        for picture in container.decode(container.streams.video[0]):
+            luma = picture.to_ndarray()[: picture.height]
+            scale = luma.shape[1] / 1280
+            bright = bool(luma[int(PANEL[1] * scale), int(PANEL[0] * scale)] > 200)
+            if bright and not lit:
+                flashes.append(_moment(picture))
+            lit = bright
+    with av.open(str(path)) as container:
+        quiet_since = -1.0
+        for block in container.decode(container.streams.audio[0]):
+            loud = np.flatnonzero(np.abs(block.to_ndarray()).max(axis=0) > 0.05)
+            if len(loud):
+                begins = _moment(block) + loud[0] / block.sample_rate
+                if begins - quiet_since > 0.4:
+                    beeps.append(begins)
+                quiet_since = _moment(block) + loud[-1] / block.sample_rate
+    return [min((beep - flash for beep in beeps), key=abs) * 1000 for flash in flashes]
+
+
+def _moment(frame: Any) -> float:
+    return float(frame.pts * frame.time_base)
 
 
 FRAME_MS = 1000 / 30
