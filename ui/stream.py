@@ -36,9 +36,8 @@ LONGEST_TOKEN = 1024
 TAKE_S = 1.0
 TCP_TIMEOUT_MS = 10_000
 SEND_BUFFER_BYTES = 256 * 1024  # a second of picture and sound: what lies here is already late
-UNSENT_BYTES = (
-    64 * 1024
-)  # of it, what the line has not even taken: a slow one is to be noticed while it is not far behind
+# Of it, what the line has not even taken (tcp(7)): a slow one is to be noticed while it is not far behind.
+UNSENT_BYTES = 64 * 1024
 GOODBYE_S = 1.0
 QUERY = (("source", "camera"), ("quality", "automatic"), ("sound", "yes"))
 REFUSED = 4000

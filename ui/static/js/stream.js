@@ -43,7 +43,7 @@ export class StreamSession {
   #quality;
   #gaps = [];
   #slack = 0;
-  #end_s = null;
+  #edge = null;
   #socket = null;
   #source = null;
   #buffer = null;
@@ -163,9 +163,9 @@ export class StreamSession {
   #keepUp(start, end) {
     const video = this.#video;
     if (!video || video.seeking) return;
-    if (this.#type.includes("opus") && end !== this.#end_s) {
-      if (this.#end_s !== null) this.#gaps = [...this.#gaps, end - this.#end_s].slice(-REMEMBERED_GAPS);
-      this.#end_s = end;
+    if (this.#type.includes("opus") && end !== this.#edge) {
+      if (this.#edge !== null) this.#gaps = [...this.#gaps, end - this.#edge].slice(-REMEMBERED_GAPS);
+      this.#edge = end;
       this.#slack = slackFor(this.#gaps);
     }
     const { seek, rate } = keepUp(video.currentTime, start, end, this.#slack);
