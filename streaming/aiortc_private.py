@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -34,17 +35,19 @@ from aiortc.rtcrtpparameters import (
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.sdp import SessionDescription
 
+from streaming import gate
 from streaming.ingest.stream import Incoming
 from streaming.lane import Negotiated, Ssrcs
 from streaming.offer import PARSE_ERRORS, Offer, OfferError
 from streaming.srtp import TRAILERS, SrtpPath
 
+# What aioice raises on a STUN message whose attributes are not what they should be.
+_STUN_ERRORS = (struct.error, LookupError)
 # What setRemoteDescription and createAnswer raise on an offer that was readable but cannot be answered.
 NEGOTIATION_ERRORS = (*PARSE_ERRORS, InternalError, InvalidAccessError, InvalidStateError, OperationError)
 
 # A viewer's bounded backlog: a second of picture at 2 Mb/s (the kernel doubles it for its own bookkeeping).
 SEND_BUFFER_BYTES = 256 * 1024
-LARGEST_DATAGRAM = 1500
 _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 _ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
@@ -86,7 +89,9 @@ class Connection:
     """One browser's connection, whichever way media goes. Calls back on its loop: `on_rtcp(data)` with decrypted
     compound packets, `on_gone()` when the connection is lost. `heard_ns` is when a datagram last came from the browser
     (0: never). `path` is what encrypts and sends RTP to the browser now, None while there is no way to it; ICE may
-    change its mind about the pair at any time."""
+    change its mind about the pair at any time. Of media and feedback, `most_per_s` datagrams a second are looked at."""
+
+    most_per_s = gate.FEEDBACK_PER_S
 
     def __init__(self, kinds: Sequence[str], *, on_rtcp: Callable[[bytes], None], on_gone: Callable[[], None]) -> None:
         self._on_rtcp, self._on_gone = on_rtcp, on_gone
@@ -94,6 +99,9 @@ class Connection:
         self._pc.on("connectionstatechange", self._changed)
         self.heard_ns = 0
         self._guarded: list[Any] = []
+        self._closing: asyncio.Future[None] | None = None
+        self._looking: asyncio.Future[None] | None = None
+        self._media, self._checks = gate.Budget(self.most_per_s), gate.Budget(gate.CHECKS_PER_S)
         self._kinds = list(kinds)
         for kind in kinds:
             self._prepare(kind)
@@ -133,6 +141,8 @@ class Connection:
         for protocol in connection._protocols:
             if protocol not in self._guarded:
                 self._guarded.append(protocol)
+                # Else aioice's close would wait until a full socket has sent what asyncio keeps for it.
+                protocol.transport.close = protocol.transport.abort
                 protocol.datagram_received = self._from_peer_only(protocol.datagram_received)
 
     def _hasten(self) -> None:
@@ -146,7 +156,8 @@ class Connection:
             return bool(complete)
 
         async def connect_at_once() -> None:
-            looking = asyncio.ensure_future(connect())
+            looking = self._looking = asyncio.ensure_future(connect())
+            looking.add_done_callback(lambda done: done.cancelled() or done.exception())  # else asyncio complains of it
             waiting = asyncio.ensure_future(completed.wait())
             await asyncio.wait((looking, waiting), return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
@@ -157,28 +168,39 @@ class Connection:
         connection.connect = connect_at_once
 
     def _from_peer_only(self, receive: Callable[[bytes, Any], None]) -> Callable[[bytes, Any], None]:
-        """Media and DTLS only from addresses that ICE knows; STUN (RFC 7983: first byte 0 to 3) from everywhere."""
+        """What comes from others than the browser is dropped, but for the check that makes its address known."""
 
         def receive_checked(data: bytes, address: Any) -> None:
-            known = self._is_peer(address)
-            if data and (known or data[0] < 4):
-                if known:
-                    self.heard_ns = time.monotonic_ns()
+            if not data:
+                return
+            if self._is_peer(address):
+                self.heard_ns = time.monotonic_ns()
+                if gate.is_stun(data) and not self._checks.take(self.heard_ns):
+                    return
+            elif not self._may_introduce(data):
+                return
+            with suppress(*_STUN_ERRORS):
                 receive(data, address)
 
         return receive_checked
+
+    def _may_introduce(self, data: bytes) -> bool:
+        connection = self._connection
+        few = len(connection._remote_candidates) < gate.MOST_ADDRESSES
+        return few and gate.introduces(data, connection._local_username)
 
     def _is_peer(self, address: Any) -> bool:
         remote = (address[0], address[1])
         pairs = (*self._connection._check_list, *self._connection._nominated.values())
         return any(pair.remote_addr == remote for pair in pairs)
 
-    @staticmethod
-    def _guard(receive: Callable[[bytes, int], None]) -> Callable[[bytes, int], None]:
-        """aiortc ends a connection on an empty datagram and on one that is longer than its SRTP buffer."""
+    def _guard(self, receive: Callable[[bytes, int], None]) -> Callable[[bytes, int], None]:
+        """aiortc ends a connection on an empty datagram and on one that is longer than its SRTP buffer; until DTLS
+        begins it takes none, and aioice keeps all."""
 
         def receive_guarded(data: bytes, component: int) -> None:
-            if 0 < len(data) <= LARGEST_DATAGRAM:
+            fits = len(data) <= gate.LARGEST_DATAGRAM and self._connection._queue.qsize() < gate.MOST_WAITING
+            if fits and gate.is_media(data) and self._media.take(time.monotonic_ns()):
                 receive(data, component)
 
         return receive_guarded
@@ -191,7 +213,9 @@ class Connection:
             self._on_gone()
 
     async def add_candidate(self, candidate: RTCIceCandidate, mid: str) -> None:
-        """Give aioice one more remote candidate (UDP, literal address)."""
+        """Give aioice one more remote candidate (UDP, literal address). Raises OfferError."""
+        if len(self._connection._remote_candidates) >= gate.MOST_ADDRESSES:
+            raise OfferError(f"the browser has more than {gate.MOST_ADDRESSES} addresses")
         candidate.sdpMid = mid
         await self._pc.addIceCandidate(candidate)
 
@@ -248,10 +272,22 @@ class Connection:
                 self._socket.sendto(self._srtp.protect_rtcp(packet), self._address)
 
     async def close(self) -> None:
-        """End the connection and its sockets. Idempotent."""
+        """End the connection and its sockets. Idempotent; who stops waiting does not stop it."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    def _end_looking(self) -> None:
+        """aioice's own look at its checks may come after its close, and would begin to ask for consent for ever."""
+        for task in (self._looking, self._connection._query_consent_task):
+            if task is not None:
+                task.cancel()
+
+    async def _close(self) -> None:
         try:
             await self._pc.close()
-        finally:  # a close that is cut short must not keep the descriptor
+        finally:
+            self._end_looking()
             self._srtp = self._pair = self.path = None
             if self._socket is not None:
                 self._socket.close()
@@ -331,6 +367,8 @@ class Peer(Connection):
 class IncomingPeer(Connection):
     """A publisher's connection: `on_ready(tracks)` is called once ICE and DTLS are done, `on_rtp(data)` with every
     decrypted RTP packet."""
+
+    most_per_s = gate.MEDIA_PER_S
 
     def __init__(
         self,

@@ -90,6 +90,7 @@ class Commands:
         if not set(wanted.kinds) <= tracks.keys():
             raise CommandRefused("invalid", f"{command.source} has {' and '.join(sorted(tracks))} only")
         addresses = self._addresses(command.peer)
+        self._fanout.make_room(command.viewer)
         viewer = Viewer(
             owner=command.viewer,
             name=command.name,

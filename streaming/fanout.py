@@ -24,6 +24,7 @@ log = structlog.get_logger()
 CLOSE_TIMEOUT_S = 3.0
 WISH_NS = 500_000_000  # viewers who change at once make one wish
 LINGER_NS = 5 * clock.NS
+MOST_OF_ONE = 8  # a page has two, and for some seconds those that it has just left
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Fanout:
         self._unreadable = OncePerSecond()
         self._unconnected = OncePerSecond()
         self._silent = OncePerSecond()
+        self._unclosed = OncePerSecond()
 
     def tracks_of(self, source: str) -> Mapping[str, Track]:
         """The tracks by kind that a viewer of `source` gets; none for a source that is not shown."""
@@ -158,6 +160,12 @@ class Fanout:
             self._request(first)
         self._metrics.sessions.inc()
 
+    def make_room(self, owner: str) -> None:
+        """End what one viewer has too many of, before one more: those that never connected first, then the oldest."""
+        own = sorted((one for one in self.viewers.values() if one.owner == owner), key=lambda one: one.connected)
+        for viewer in own[: max(0, len(own) + 1 - MOST_OF_ONE)]:
+            self.remove(viewer)
+
     def ready(self, viewer: Viewer) -> None:
         """ICE and DTLS are done: start the viewer's picture."""
         now_ns = time.monotonic_ns()
@@ -202,7 +210,8 @@ class Fanout:
         try:
             await asyncio.wait_for(viewer.close(), CLOSE_TIMEOUT_S)
         except TimeoutError:
-            log.warning("a viewer's connection would not close", viewer=viewer.name)
+            if count := self._unclosed.hit():
+                log.warning("a viewer's connection would not close", viewer=viewer.name, count=count)
 
     async def close(self) -> None:
         """End every session."""

@@ -17,6 +17,8 @@ _HEADER = Struct("!BBH")
 _WORD = Struct("!I")
 _NACK_ITEM = Struct("!HH")
 _REPORT = Struct("!IB3x4xIII")
+# Up to 17 packets each: what more a viewer has lost, it asks for again.
+MOST_NACK_ITEMS = 64
 
 
 class RtcpError(ValueError):
@@ -112,7 +114,7 @@ def _transport(kind: int, ssrc: int, details: bytes) -> list[Feedback]:
     if kind != _NACK:
         return []
     lost: list[int] = []
-    for first, mask in _NACK_ITEM.iter_unpack(details):
+    for first, mask in _NACK_ITEM.iter_unpack(details[: MOST_NACK_ITEMS * _NACK_ITEM.size]):
         lost.append(first)
         lost.extend((first + bit + 1) & 0xFFFF for bit in range(16) if mask >> bit & 1)
     return [Nack(ssrc, lost)]

@@ -17,7 +17,8 @@ from streaming.quality import Quality
 from streaming.session import Session
 from streaming.track import Track
 
-CONNECT_TIMEOUT_S = 15.0
+# Looked at once a second, and then closed: who has not connected is gone within 15 s.
+CONNECT_TIMEOUT_S = 13.0
 # A browser sends reports every second and STUN checks every few; ICE alone takes 30 s to notice that it is gone.
 SILENCE_TIMEOUT_S = 15.0
 

@@ -6,49 +6,32 @@ import asyncio
 import random
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from struct import pack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aioice import stun
-from OpenSSL import SSL
-from structlog.testing import capture_logs
 
+from streaming.fanout import MOST_OF_ONE
+from streaming.gate import FEEDBACK_PER_S, MOST_ADDRESSES, MOST_WAITING
+from streaming.viewer import CONNECT_TIMEOUT_S
 from tests.streaming.conftest import Running
+from tests.streaming.hostility import (
+    Address,
+    Leftovers,
+    Mute,
+    answered_at,
+    check,
+    check_of_a_stranger,
+    client_hello,
+    feedback_floods,
+    few_words,
+    torn_check,
+)
 from tests.streaming.material import Capture
+from tests.streaming.test_sessions import inside
 from tests.streaming.watcher import Watcher
 
 FLOOD = 3000
-Address = tuple[str, int]
-
-
-def client_hello() -> bytes:
-    """The first datagram of a DTLS client that nobody has asked for."""
-    connection = SSL.Connection(SSL.Context(SSL.DTLS_METHOD), None)
-    connection.set_connect_state()
-    with pytest.raises(SSL.WantReadError):
-        connection.do_handshake()
-    return connection.bio_read(4096)
-
-
-def check_of_a_stranger(username: str) -> bytes:
-    """An ICE connectivity check (RFC 8445 section 7.2.4) whose integrity is wrong."""
-    message = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
-    message.attributes["USERNAME"] = username
-    message.attributes["PRIORITY"] = 1
-    message.attributes["ICE-CONTROLLING"] = 7
-    message.add_message_integrity(b"not the password of this session")
-    return bytes(message)
-
-
-def answered_at(answer: str) -> tuple[Address, str]:
-    """Where an answer's first candidate listens (RFC 8839 section 5.1), and its ufrag."""
-    lines = answer.splitlines()
-    candidate = next(line for line in lines if line.startswith("a=candidate:")).split()
-    ufrag = next(line for line in lines if line.startswith("a=ice-ufrag:")).removeprefix("a=ice-ufrag:")
-    return (candidate[4], int(candidate[5])), ufrag
 
 
 async def watching(running: Running, viewer: str) -> Watcher:
@@ -65,16 +48,6 @@ async def still_watching(*watchers: Watcher) -> None:
     async with asyncio.timeout(15):
         await asyncio.gather(*(watcher.receive("video", 60) for watcher in watchers))
     assert {watcher.pc.connectionState for watcher in watchers} == {"connected"}
-
-
-@contextmanager
-def few_words() -> Iterator[None]:
-    """The service logs at most about a line a second meanwhile."""
-    began = time.monotonic()
-    with capture_logs() as lines:
-        yield
-    noisy = [line for line in lines if line["log_level"] in ("warning", "error")]
-    assert len(noisy) <= time.monotonic() - began + 2, noisy
 
 
 def test_a_strangers_handshake_before_the_pupils_is_ignored(running: Running, capture: Capture) -> None:
@@ -112,6 +85,8 @@ def test_floods_from_strangers_disturb_nobody(running: Running, capture: Capture
             lambda: chance.randbytes(chance.randrange(1400)),
             lambda: check_of_a_stranger("who:ever"),
             lambda: check_of_a_stranger(f"{watchers[0].connection.remote_username}:x"),
+            lambda: torn_check(f"{watchers[0].connection.remote_username}:x"),
+            lambda: bytes(1400),
             lambda: b"\x80\xc8" + chance.randbytes(60),
             client_hello,
         ]
@@ -153,18 +128,87 @@ def test_replayed_datagrams_change_nothing(running: Running, capture: Capture) -
         asyncio.run(scenario())
 
 
-def feedback_floods(ssrc: int) -> list[bytes]:
-    """Valid and invalid RTCP that a viewer may send too much of (RFC 4585, RFC 5104, draft-alvestrand-rmcat-remb)."""
-    everything_lost = b"".join(pack("!HH", first, 0xFFFF) for first in range(0, 3000, 17))
-    return [
-        pack("!BBHII", 0x81, 206, 2, 1, ssrc),  # PLI
-        pack("!BBHIIIB3x", 0x84, 206, 4, 1, 0, ssrc, 7),  # FIR
-        pack("!BBHII", 0x81, 205, 2 + len(everything_lost) // 4, 1, ssrc) + everything_lost,  # generic NACK
-        pack("!BBHII4sBBHI", 0x8F, 206, 5, 1, 0, b"REMB", 1, 0, 0, ssrc),  # REMB of 0 bit/s
-        pack("!BBHI", 0x81, 201, 40, 1),  # longer than the datagram
-        pack("!BBHI", 0x9F, 201, 1, 1),  # 31 report blocks that are not there
-        pack("!BBHI", 0x81, 203, 1, ssrc),  # BYE in another's name
-    ]
+def test_what_comes_before_the_handshake_is_not_kept(running: Running) -> None:
+    """Strangers, and the viewer's own address before it answers a check."""
+
+    async def scenario() -> None:
+        watcher = Watcher()
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own,
+        ):
+            own.bind(("127.0.0.1", 0))
+            candidate = f"a=candidate:1 1 udp 1 127.0.0.1 {own.getsockname()[1]} typ host\r\n"
+            reply = await asyncio.to_thread(
+                running.client.watch,
+                viewer="v1", name="Ada", role="pupil", offer=await watcher.offer() + candidate, peer="127.0.0.1",
+            )  # fmt: skip
+            address, _ = answered_at(reply.answer)
+            assert running.server is not None
+            (viewer,) = running.server.fanout.viewers.values()
+            connection = viewer.peer._connection
+            own.settimeout(5)
+            own.recv(2048)  # the kit's check: the address is known
+            for _ in range(4):
+                for sender in (stranger, own):
+                    for first in (0, 3, 22, 128, 255):
+                        for _ in range(MOST_WAITING // 4):
+                            sender.sendto(bytes([first]) * 1400, address)
+                assert connection._queue.qsize() <= MOST_WAITING
+            while own.recv(2048)[:2] != b"\x00\x01":  # all before it has been looked at, for it is asked again
+                pass
+            assert 0 < connection._queue.qsize() <= MOST_WAITING
+        await watcher.close()
+
+    with few_words():
+        asyncio.run(scenario())
+
+
+def test_checks_that_only_look_genuine_change_nothing(running: Running, capture: Capture) -> None:
+    """From the viewer itself and from who has overheard its user name: torn ones, ones without PRIORITY."""
+
+    async def scenario() -> None:
+        watcher = await watching(running, "v1")
+        connection = watcher.connection
+        username = f"{connection.remote_username}:{connection.local_username}"
+        pair = connection._nominated[1]
+        nameless = check(username)
+        del nameless.attributes["PRIORITY"]
+        nameless.add_message_integrity(connection.remote_password.encode())
+        torn = [torn_check(username, kind) for kind in (0x0024, 0x8029, 0x802A, 0x0020, 0x0001, 0x000C, 0x8028)]
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+            pair.protocol.transport.get_extra_info("socket").dup() as own,
+        ):
+            for sender in (stranger, own):
+                for data in (*torn, bytes(nameless)) * 10:
+                    sender.sendto(data, pair.remote_addr)
+        await still_watching(watcher)
+        await watcher.close()
+
+    with few_words():
+        asyncio.run(scenario())
+
+
+def test_a_viewer_of_a_thousand_addresses_is_checked_at_few(running: Running, capture: Capture) -> None:
+    async def scenario() -> None:
+        watcher = await watching(running, "v1")
+        connection = watcher.connection
+        at = connection._nominated[1].remote_addr
+        genuine = check(f"{connection.remote_username}:{connection.local_username}")
+        genuine.add_message_integrity(connection.remote_password.encode())
+        for _ in range(1000):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.sendto(bytes(genuine), at)
+        await still_watching(watcher)
+        assert running.server is not None
+        (viewer,) = running.server.fanout.viewers.values()
+        assert 2 < len(viewer.peer._connection._remote_candidates) <= MOST_ADDRESSES
+        assert len(viewer.peer._connection._check_list) <= MOST_ADDRESSES
+        await watcher.close()
+
+    with few_words():
+        asyncio.run(scenario())
 
 
 def test_floods_of_feedback_cost_the_others_nothing(running: Running, capture: Capture) -> None:
@@ -177,6 +221,14 @@ def test_floods_of_feedback_cost_the_others_nothing(running: Running, capture: C
         ssrcs = [lane.negotiated.ssrc for lane in viewer.lanes.values()]
         dtls: Any = hostile.pc.getTransceivers()[0].receiver.transport
         packets = [packet for ssrc in ssrcs for packet in feedback_floods(ssrc)]
+        looked_at, feedback = 0, viewer.peer._on_rtcp
+
+        def count(data: bytes) -> None:
+            nonlocal looked_at
+            looked_at += 1
+            feedback(data)
+
+        viewer.peer._on_rtcp = count
         asked, began = capture.keyframe_requests, time.monotonic()
         resent = sum(lane.resent for lane in viewer.lanes.values())
 
@@ -189,6 +241,7 @@ def test_floods_of_feedback_cost_the_others_nothing(running: Running, capture: C
         await asyncio.gather(flood(), still_watching(other))
         await still_watching(hostile, other)
         took = time.monotonic() - began
+        assert 100 < looked_at <= FEEDBACK_PER_S * (took + 1)
         assert capture.keyframe_requests - asked <= took + 2
         known = sum(lane.sent for lane in viewer.lanes.values())
         assert sum(lane.resent for lane in viewer.lanes.values()) - resent <= 3 * known
@@ -197,3 +250,96 @@ def test_floods_of_feedback_cost_the_others_nothing(running: Running, capture: C
 
     with few_words():
         asyncio.run(scenario())
+
+
+def test_one_viewer_holds_few_sessions(running: Running, capture: Capture) -> None:
+    """The newest stay, and those that are connected longest."""
+
+    async def scenario() -> None:
+        watcher = await watching(running, "v1")
+        other = await watching(running, "v2")
+        offers = [Watcher() for _ in range(2 * MOST_OF_ONE)]
+        for waiting in offers:
+            reply = await asyncio.to_thread(
+                running.client.watch,
+                viewer="v1", name="Ada", role="pupil", offer=await waiting.offer(), peer="127.0.0.1",
+            )  # fmt: skip
+        assert running.server is not None
+        own = [session for session, one in running.server.fanout.viewers.items() if one.owner == "v1"]
+        assert len(own) == MOST_OF_ONE
+        assert reply.session in own
+        await still_watching(watcher, other)
+        for each in (watcher, other, *offers):
+            await each.close()
+
+    with few_words():
+        asyncio.run(scenario())
+
+
+async def offer_that_leads_nowhere() -> str:
+    watcher = Watcher()
+    text = await watcher.offer()
+    await watcher.close()
+    return text
+
+
+def test_a_hundred_offers_that_lead_nowhere_leave_nothing(running: Running, capture: Capture) -> None:
+    """Neither objects nor tasks nor sockets: of viewers who never came, who came and said nothing, whose answer was
+    refused, and who left in the middle of it."""
+    offer = asyncio.run(offer_that_leads_nowhere())
+    assert running.server is not None
+    fanout = running.server.fanout
+
+    async def pass_time() -> None:
+        fanout.tick(time.monotonic_ns() + int((CONNECT_TIMEOUT_S + 1) * 1e9))
+        assert not fanout.viewers
+
+    async def scenario(leftovers: Leftovers | None = None) -> None:
+        for number in range(80):
+            text = offer if number % 4 else offer.replace("a=fingerprint:sha-256", "a=fingerprint:sha-256 00\r\na=x:")
+            await asyncio.to_thread(
+                running.client.watch, viewer=f"v{number}", name="A", role="pupil", offer=text, peer="127.0.0.1"
+            )
+        mute = [Mute() for _ in range(20)]
+        for number, viewer in enumerate(mute):
+            await viewer.watch(running.client, viewer=f"m{number}")
+        for viewer in mute[::2]:
+            await viewer.close()
+        if leftovers is not None:
+            leftovers.note(list(fanout.viewers.values()))
+        await asyncio.to_thread(inside, running, pass_time())
+        for viewer in mute[1::2]:
+            await viewer.close()
+
+    asyncio.run(scenario())  # the first time something is made that stays: threads, the client's sockets
+    leftovers = Leftovers(running)
+    with few_words():
+        asyncio.run(scenario(leftovers))
+    leftovers.none()
+
+
+def test_who_never_connects_is_gone_within_fifteen_seconds(running: Running, capture: Capture) -> None:
+    """By the clock: one who never comes, one who does ICE and says nothing. Another's picture goes on."""
+    offer = asyncio.run(offer_that_leads_nowhere())
+    assert running.server is not None
+    fanout = running.server.fanout
+
+    async def scenario() -> None:
+        mute = Mute()
+        await mute.watch(running.client, viewer="v1")
+        await asyncio.to_thread(
+            running.client.watch, viewer="v2", name="B", role="pupil", offer=offer, peer="127.0.0.1"
+        )
+        began = time.monotonic()
+        leftovers.note(list(fanout.viewers.values()))
+        watcher = await watching(running, "v3")
+        while len(fanout.viewers) > 1:
+            await still_watching(watcher)
+            assert time.monotonic() - began < 30
+        await watcher.close()
+        await mute.close()
+
+    leftovers = Leftovers(running)
+    with few_words():
+        asyncio.run(scenario())
+    leftovers.none()
