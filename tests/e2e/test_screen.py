@@ -185,8 +185,8 @@ def test_the_screen_is_recorded_and_replayed_beside_the_camera(
     wait_until(lambda: recorded_s(kit, lesson) > 5, 30, "five seconds of the screen")
     page.click("#share")
     wait_page(page, "!document.body.hasAttribute('data-sharing')")
-    before = recorded_s(kit, lesson)
-    wait_until(lambda: kit.api("GET", f"lessons/{lesson}")["duration_s"] > before + 4, 20, "the lesson to go on")
+    ended = kit.api("GET", f"lessons/{lesson}")["duration_s"]
+    wait_until(lambda: kit.api("GET", f"lessons/{lesson}")["duration_s"] > ended + 4, 20, "the lesson to go on")
     stop_lesson(page)
     shown = kit.api("GET", f"lessons/{lesson}")
     spans = json.loads(kit.request("GET", shown["screen"]["spans"])[1])["spans"]
