@@ -17,6 +17,7 @@ class Metrics:
 
         self.viewers = gauge("viewers", "Viewers with ICE and DTLS done.")
         self.saving_viewers = gauge("viewers_saving", "Viewers of the saving rung.")
+        self.tasks = gauge("tasks", "Tasks of the service's loop.")
         self.worst_loss = gauge("worst_loss_ratio", "Largest fraction lost in the viewers' last reports.")
         self.sessions = counter("sessions", "Sessions opened.")
         self.packets_sent = counter("packets_sent", "RTP packets sent, without those resent.")

@@ -57,7 +57,7 @@ class Server:
         local_addresses: Callable[[], Mapping[str, list[str]]] = interfaces.addresses_by_interface,
     ) -> None:
         self.service = service
-        metrics = Metrics(service.registry)
+        metrics = self._metrics = Metrics(service.registry)
         self.fanout = Fanout(metrics, self._ask_keyframe, self._wish, self._announce)
         self._elsewhere: SourcesElsewhere | None = None
         if processes.number(service.name) > 1:
@@ -180,6 +180,7 @@ class Server:
         while True:
             self.sources.tick(time.monotonic_ns())
             self.fanout.tick(time.monotonic_ns())
+            self._metrics.tasks.set(len(asyncio.all_tasks()))
             await asyncio.sleep(TICK_S)
 
     async def _stopped(self) -> None:

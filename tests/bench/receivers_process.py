@@ -52,9 +52,17 @@ class Counter:
             loop._remove_reader(protocol.transport.get_extra_info("socket").fileno())
             self._sockets.append((receiving, protocol.datagram_received))
 
+    def detach(self, watcher: Watcher) -> None:
+        """Look at a viewer's sockets no more."""
+        own = [protocol.datagram_received for protocol in watcher.connection._protocols]
+        for receiving, receive in self._sockets:
+            if receive in own:
+                receiving.close()
+        self._sockets = [each for each in self._sockets if each[1] not in own]
+
     async def run(self) -> None:
         while True:
-            for receiving, receive in self._sockets:
+            for receiving, receive in list(self._sockets):
                 self._drain(receiving, receive)
             await asyncio.sleep(LOOK_INTERVAL_S)
 
@@ -80,13 +88,13 @@ class PageClient:
         self._url = url
         self._code = code
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        self._sockets: list[Client] = []
+        self._sockets: dict[str, Client] = {}
         self._sessions: dict[str, tuple[str, str]] = {}
 
     def watch(self, *, viewer: str, name: str, role: Any, offer: str, peer: str) -> Answer:
         asked = json.dumps({"code": self._code, "name": viewer})
         token = json.loads(self._request("POST", "/api/v1/join", asked, JSON)[0])["token"]
-        threading.Thread(target=self._listen, args=(token,), daemon=True).start()
+        threading.Thread(target=self._listen, args=(viewer, token), daemon=True).start()
         answer, headers = self._request("POST", "/whep", offer, "application/sdp", Authorization=f"Bearer {token}")
         self._sessions[viewer] = token, headers["Location"]
         return Answer(answer)
@@ -96,10 +104,21 @@ class PageClient:
         token, session = self._sessions[viewer]
         self._request("PATCH", session, json.dumps({"quality": quality}), JSON, Authorization=f"Bearer {token}")
 
+    def end(self, viewer: str) -> None:
+        """Say that a session is over, as a page that is left does."""
+        token, session = self._sessions[viewer]
+        self._request("DELETE", session, "", JSON, Authorization=f"Bearer {token}")
+
+    def leave(self, viewer: str) -> None:
+        """End the viewer's Socket.IO connection and with it its thread."""
+        self._sessions.pop(viewer, None)
+        if socket := self._sockets.pop(viewer, None):
+            socket.close()
+
     def close(self) -> None:
-        """End the Socket.IO connections and with them their threads."""
-        for each in self._sockets:
-            each.close()
+        """The same for all."""
+        for viewer in list(self._sockets):
+            self.leave(viewer)
 
     def _request(self, method: str, path: str, body: str, content: str, **headers: str) -> tuple[str, Message]:
         fields = {"Content-Type": content, **headers}
@@ -107,11 +126,11 @@ class PageClient:
         with self._opener.open(request, timeout=30) as response:
             return response.read().decode(), response.headers
 
-    def _listen(self, token: str) -> None:
+    def _listen(self, viewer: str, token: str) -> None:
         """A Socket.IO connection (protocol 5 on Engine.IO 4) that answers pings and takes what comes."""
         address = self._url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
         socket = Client.connect(address)
-        self._sockets.append(socket)
+        self._sockets[viewer] = socket
         socket.send("40" + json.dumps({"token": token}))
         _answer_pings(socket)
 
@@ -136,7 +155,7 @@ async def main(address: str, *kit: str) -> None:
             while len(watchers) < int(rest[0]):
                 watcher = Watcher(address=address)
                 watchers.append(watcher)
-                await _connect(watcher, client, f"v{len(watchers)}")
+                await connect(watcher, client, f"v{len(watchers)}")
                 counter.attach(watcher)
         elif verb == "saving" and isinstance(client, PageClient):
             for number in range(1, len(watchers) + 1):
@@ -147,7 +166,8 @@ async def main(address: str, *kit: str) -> None:
     looking.cancel()
 
 
-async def _connect(watcher: Watcher, client: Signalling, viewer: str) -> None:
+async def connect(watcher: Watcher, client: Signalling, viewer: str) -> None:
+    """Watch; returns when ICE and DTLS are done."""
     connected = asyncio.Event()
 
     def changed() -> None:
