@@ -20,7 +20,8 @@ from tests.kit import Kit, wait_until
 FILM = Path(__file__).parents[2] / "build/bigbuckbunny.mp4"
 FILM_FPS = 25
 RECORDED_S = 7.0  # more than once round
-LEAST_PSNR_DB = 32  # worst picture; above 40 dB nobody sees a difference
+# Which pictures of the film fall on keyframes differs from run to run, and with it the least.
+MEDIAN_PSNR_DB, LEAST_PSNR_DB = 33, 30
 SMALL = (80, 45)
 RATE = 8000  # Hz: enough to find sound again
 LARGEST_OFFSET_S = 0.06
@@ -83,7 +84,7 @@ def test_a_film_is_recorded_as_it_is(tmp_path: Path, state: Callable[[str], None
     found = matches(recorded, film)
     quality = [psnr_db(picture, film[index]) for picture, index in zip(recorded, found, strict=True)]
     state(f"film against its recording: PSNR {np.median(quality):.1f} dB (median), {min(quality):.1f} dB (least)")
-    assert min(quality) > LEAST_PSNR_DB
+    assert np.median(quality) > MEDIAN_PSNR_DB and min(quality) > LEAST_PSNR_DB
 
     # Every picture of the film, in its order, at its pace.
     length_s = len(film) / FILM_FPS
