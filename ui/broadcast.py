@@ -20,9 +20,11 @@ from appliance.bus import BusError, CommandRefused, Subscriber, call, media_topi
 from appliance.messages import GetHistory, History, Packet, VideoFormat
 from ui.auth import Identity
 from ui.feeds import FEEDS, Feed, FeedName
+from ui.line import Lines
 from ui.segments import Head, Segment, Segmenter
 
 QUEUE = 30  # segments of about 100 ms
+BEHIND = 5
 BUS_QUEUE = 256
 POLL_S = 0.25
 LINGER_S = 5.0  # the bus is read on for so long after the last viewer, who may be back at once
@@ -54,6 +56,11 @@ class Seat:
     @property
     def closed(self) -> bool:
         return self._closed
+
+    @property
+    def behind(self) -> bool:
+        """Whether more waits than a viewer who keeps up ever has."""
+        return len(self._items) >= BEHIND
 
     def put(self, segment: Segment) -> None:
         """Queue a segment, behind its head when that is new to this viewer."""
@@ -212,10 +219,11 @@ def _name(packet: Packet) -> tuple[str, int, int]:
 class House:
     """The broadcasts of all feeds. `on_change(watching)` is called, on any thread, when somebody begins or ends to
     watch the camera; who watches the screen as well counts once. `places` are to be acquired before a viewer takes one
-    of the web server's threads, `most` in all."""
+    of the web server's threads, `most` in all; `lines` is what is known of theirs."""
 
     def __init__(self, viewers: Gauge, on_change: Callable[[list[Identity]], None], most: int = 40) -> None:
         self.places = threading.BoundedSemaphore(most)
+        self.lines = Lines()
         self._viewers, self._on_change = viewers, on_change
         origin_ns = time.monotonic_ns() - ORIGIN_BACK_NS
         self._feeds = {name: Broadcast(feed, self._told, origin_ns) for name, feed in FEEDS.items()}

@@ -26,7 +26,6 @@ from ui.auth import COOKIES, Identity, Tokens
 from ui.broadcast import Seat
 from ui.context import Context, here
 from ui.feeds import FeedName, Wanted, wanted
-from ui.line import Line
 from ui.segments import Head
 
 blueprint = Blueprint("stream", __name__)
@@ -128,7 +127,8 @@ def serve(link: Any) -> int:
 
 def show(link: Any, context: Context, identity: Identity, asked: Wanted) -> None:
     """Send the feed that was asked for, or what the line carries of it, until the seat is closed."""
-    line = Line(asked.quality, time.monotonic()) if asked.source == "camera" else None
+    lines, viewer = context.house.lines, identity.viewer
+    line = lines.take(viewer, asked.quality, time.monotonic()) if asked.source == "camera" else None
     feed: FeedName = line.feed if line else "screen" if asked.sound else "silent screen"
     seat = context.house[feed].sit(identity)
     try:
@@ -142,6 +142,8 @@ def show(link: Any, context: Context, identity: Identity, asked: Wanted) -> None
             if left.closed:  # whoever closed it may not have seen the new one yet
                 return
     finally:
+        if line is not None:
+            lines.leave(viewer, line, time.monotonic(), behind=seat.behind)
         context.counters.stream_drops.inc(seat.drops)
         context.house[feed].leave(seat)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.messages import QualityChoice
-from ui.line import CALM_S, LONGEST_CALM_S, Line
+from ui.line import CALM_S, LONGEST_CALM_S, MOST_REMEMBERED, REMEMBERED_S, Line, Lines
 
 
 def test_down_at_an_overflow_and_up_after_a_calm_while() -> None:
@@ -52,3 +52,46 @@ def test_a_trial_that_lasted_begins_the_wait_anew() -> None:
 def test_a_choice_by_hand_stays(quality: QualityChoice, feed: str) -> None:
     line = Line(quality, 0.0)
     assert [line.see(drops, now) for drops, now in ((0, 1.0), (1, 2.0), (2, 500.0))] == [feed] * 3
+
+
+def test_who_leaves_twice_with_something_in_the_queue_gets_the_saving_rung() -> None:
+    lines = Lines()
+    first = lines.take("v", "automatic", 0.0)
+    again = lines.take("v", "automatic", 7.0)  # before the old connection is known to be over
+    lines.leave("v", first, 8.0, behind=True)
+    assert again.see(0, 9.0) == "camera"
+    lines.leave("v", again, 14.0, behind=True)
+    assert lines.take("v", "automatic", 15.0).see(0, 16.0) == "saving"
+    assert lines.take("w", "automatic", 15.0).see(0, 16.0) == "camera"
+
+
+def test_a_line_that_was_cut_once_is_no_thin_one() -> None:
+    lines = Lines()
+    for began in (0.0, 20.0, 40.0):
+        lines.leave("v", lines.take("v", "automatic", began), began + 5, behind=True)
+        lines.leave("v", lines.take("v", "automatic", began + 6), began + 19, behind=False)
+    assert lines.take("v", "automatic", 60.0).feed == "camera"
+
+
+def test_a_line_is_known_for_a_while_and_for_one_choice() -> None:
+    lines = Lines()
+    line = lines.take("v", "automatic", 0.0)
+    assert line.see(1, 1.0) == "saving"
+    lines.leave("v", line, 2.0, behind=False)
+    assert lines.take("v", "sharp", 3.0).feed == "camera"
+    lines.leave("v", line, 4.0, behind=False)  # the old connection ends late
+    assert lines.take("v", "sharp", 5.0).feed == "camera"
+    line = lines.take("w", "automatic", 0.0)
+    line.see(1, 1.0)
+    lines.leave("w", line, 2.0, behind=False)
+    assert lines.take("w", "automatic", 2.0 + REMEMBERED_S).see(0, 63.0) == "camera"  # a calm minute later
+    line.see(1, 70.0)
+    lines.leave("w", line, 71.0, behind=False)
+    assert lines.take("w", "automatic", 72.0 + REMEMBERED_S).feed == "camera"
+
+
+def test_few_lines_are_remembered() -> None:
+    lines = Lines()
+    for number in range(2 * MOST_REMEMBERED):
+        lines.take(f"v{number}", "automatic", 0.0)
+    assert len(lines._known) == MOST_REMEMBERED
