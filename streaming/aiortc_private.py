@@ -22,12 +22,10 @@ from aiortc import (
     RTCConfiguration,
     RTCIceCandidate,
     RTCPeerConnection,
-    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import (
-    RTCRtpCodecCapability,
     RTCRtpHeaderExtensionParameters,
     RTCRtpReceiveParameters,
     RTCRtpSendParameters,
@@ -36,6 +34,7 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.sdp import SessionDescription
 
 from streaming import gate
+from streaming.codecs import preferences, receivable
 from streaming.ingest.stream import Incoming
 from streaming.lane import Negotiated, Ssrcs
 from streaming.offer import PARSE_ERRORS, Offer, OfferError
@@ -52,21 +51,6 @@ _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 _ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
 _PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
-
-
-def preferences(kind: str) -> list[RTCRtpCodecCapability]:
-    """The codecs we send, best first; with RTX (RFC 4588) for those who offer it."""
-    codecs = RTCRtpSender.getCapabilities(kind).codecs
-    if kind == "audio":
-        return [codec for codec in codecs if codec.mimeType.lower() == "audio/opus"]
-    h264 = [codec for codec in codecs if codec.mimeType.lower() == "video/h264"]
-    best_first = sorted(h264, key=lambda codec: codec.parameters["profile-level-id"] != "42e01f")
-    return [*best_first, *(codec for codec in codecs if codec.mimeType.lower() == "video/rtx")]
-
-
-def receivable(kind: str) -> list[RTCRtpCodecCapability]:
-    """The codecs we take in, best first; without RTX, so that publishers resend on the same SSRC."""
-    return [codec for codec in preferences(kind) if not codec.mimeType.lower().endswith("/rtx")]
 
 
 class _Nominated(dict[int, Any]):

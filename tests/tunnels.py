@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from struct import pack
-from types import TracebackType
 
 from tests import network
+from tests.network import ip
 from tests.relay import Line, Relay
 
 TUN = Path("/dev/net/tun")
@@ -36,37 +36,22 @@ def unavailable() -> str:
     return ""
 
 
-class KitHost:
-    """The kit's namespace, for `with`. `prefix` runs a program there: the kit, and whoever makes tablets."""
+class KitHost(network.Hosts):
+    """The kit's namespace. `prefix` runs a program there: the kit, and whoever makes tablets."""
 
     def __init__(self) -> None:
         self.name = f"preau{os.getpid()}kit"
+        self.names = (self.name,)
         self.prefix = ["ip", "netns", "exec", self.name]
 
-    def __enter__(self) -> KitHost:
-        try:
-            self._build()
-        except subprocess.CalledProcessError:
-            self._remove()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._remove()
-
     def _build(self) -> None:
-        _ip("netns", "add", self.name)
-        _ip("-n", self.name, "link", "set", "lo", "up")
-        _ip("-n", self.name, "link", "add", INTERFACE, "type", "veth", "peer", "name", "nowhere")
-        _ip("-n", self.name, "address", "add", f"{KIT_ADDRESS}/32", "dev", INTERFACE)
+        ip("netns", "add", self.name)
+        ip("-n", self.name, "link", "set", "lo", "up")
+        ip("-n", self.name, "link", "add", INTERFACE, "type", "veth", "peer", "name", "nowhere")
+        ip("-n", self.name, "address", "add", f"{KIT_ADDRESS}/32", "dev", INTERFACE)
         for end in (INTERFACE, "nowhere"):
-            _ip("-n", self.name, "link", "set", end, "up")
-        _ip("-n", self.name, "route", "add", "default", "dev", INTERFACE)  # else Chromium gathers nothing there
-
-    def _remove(self) -> None:
-        subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)
+            ip("-n", self.name, "link", "set", end, "up")
+        ip("-n", self.name, "route", "add", "default", "dev", INTERFACE)  # else Chromium gathers nothing there
 
 
 class Tablet:
@@ -82,16 +67,16 @@ def tablet(number: int, line: Line, seed: int = 1) -> Iterator[Tablet]:
     """Tablet `number` (1 to 200) and its line; to be called by a program on the kit's host."""
     name, address = f"preau{os.getpid()}t{number}", f"10.216.0.{number + 1}"
     with ExitStack() as stack:
-        _ip("netns", "add", name)
+        ip("netns", "add", name)
         stack.callback(subprocess.run, ["ip", "netns", "delete", name], check=False, capture_output=True)
-        _ip("-n", name, "link", "set", "lo", "up")
+        ip("-n", name, "link", "set", "lo", "up")
         here, there = (stack.enter_context(_device(f"{side}{number}")) for side in ("near", "far"))
-        _ip("link", "set", f"far{number}", "netns", name)
-        _ip("address", "add", KIT_ADDRESS, "peer", address, "dev", f"near{number}")
-        _ip("link", "set", f"near{number}", "up")
-        _ip("-n", name, "address", "add", address, "peer", KIT_ADDRESS, "dev", f"far{number}")
-        _ip("-n", name, "link", "set", f"far{number}", "up")
-        _ip("-n", name, "route", "add", "default", "dev", f"far{number}")
+        ip("link", "set", f"far{number}", "netns", name)
+        ip("address", "add", KIT_ADDRESS, "peer", address, "dev", f"near{number}")
+        ip("link", "set", f"near{number}", "up")
+        ip("-n", name, "address", "add", address, "peer", KIT_ADDRESS, "dev", f"far{number}")
+        ip("-n", name, "link", "set", f"far{number}", "up")
+        ip("-n", name, "route", "add", "default", "dev", f"far{number}")
         yield Tablet(name, stack.enter_context(Relay(here, there, line, seed)))
 
 
@@ -104,7 +89,3 @@ def _device(name: str) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)

@@ -18,7 +18,7 @@ from appliance import bus
 from appliance.messages import CAMERA_720P, MICROPHONE_OPUS, Done, Packet, Watch, Watching
 from appliance.settings import Settings, load
 from streaming import interfaces
-from streaming.aiortc_private import preferences
+from streaming.codecs import preferences
 
 TIME_BASE = Fraction(1, 1_000_000_000)
 

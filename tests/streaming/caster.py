@@ -10,7 +10,7 @@ import av
 from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from appliance.messages import Packet
-from streaming.aiortc_private import receivable
+from streaming.codecs import receivable
 from tests.streaming.watcher import bare_offer
 
 

@@ -24,7 +24,8 @@ from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib
 
 from streaming import offer
-from streaming.aiortc_private import Peer, preferences, receivable
+from streaming.aiortc_private import Peer
+from streaming.codecs import preferences, receivable
 from streaming.lane import Ssrcs
 from tests.streaming.watcher import Watcher
 
