@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -131,8 +132,9 @@ class Kit:
         number = processes.number(name)
         arguments = ["-m", processes.service(name), *([str(number)] if number > 1 else [])]
         for process in psutil.Process(self._process.pid).children():
-            if process.cmdline()[1:] == arguments:
-                return process
+            with suppress(psutil.NoSuchProcess):  # it has died since, and will be replaced
+                if process.cmdline()[1:] == arguments:
+                    return process
         raise LookupError(name)
 
     def kill_service(self, name: str) -> None:

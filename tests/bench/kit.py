@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench.receivers import Receivers, conclude, cpu_s, pss_mib, rss_mib, say
+from tests.bench.receivers import Receivers, conclude, cpu_s, ended_s, over, pss_mib, rss_mib, say
 from tests.kit import SERVICES, Kit, wait_until
 
 SETTLE_S = 3.0
@@ -26,7 +26,8 @@ ENCODERS = ("camera/720p", "camera/360p", "microphone/opus", "microphone/aac")
 
 
 def by_service(kit: Kit) -> dict[str, list[int]]:
-    """The process ids of each service, and of the supervisor."""
+    """The process ids of each service and of the supervisor: the one that it started, then those below, which may come
+    and go (thumbnails)."""
     found = {"supervisor": [kit.processes()[0].pid]}
     for name in SERVICES:
         process = kit.service(name)
@@ -34,19 +35,24 @@ def by_service(kit: Kit) -> dict[str, list[int]]:
     return found
 
 
+def used_s(kit: Kit) -> dict[str, float]:
+    """Processor time that each has used, with what has ended below it."""
+    return {name: over(lambda pid: cpu_s(pid) + ended_s(pid), pids) for name, pids in by_service(kit).items()}
+
+
 def encoding_s(kit: Kit) -> dict[str, float]:
     """Processor time that each encoder has used, as capture tells."""
     return {track: kit.metric("preau_capture_encode_seconds_total", track=track) for track in ENCODERS}
 
 
-def cost(kit: Kit, pids: dict[str, list[int]], seconds: float) -> tuple[dict[str, float], dict[str, float]]:
+def cost(kit: Kit, seconds: float) -> tuple[dict[str, float], dict[str, float]]:
     """Cores used by each service, and by each encoder within capture, over `seconds`."""
     encoding = encoding_s(kit)
-    before = {name: sum(map(cpu_s, own)) for name, own in pids.items()}
+    before = used_s(kit)
     begun = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - begun
-    cores = {name: (sum(map(cpu_s, own)) - before[name]) / took for name, own in pids.items()}
+    cores = {name: (used - before[name]) / took for name, used in used_s(kit).items()}
     return cores, {track: (after - encoding[track]) / took for track, after in encoding_s(kit).items()}
 
 
@@ -54,10 +60,10 @@ def measure(kit: Kit, viewers: int, saving: int, seconds: float, suffix: str) ->
     """One line of the table, and its figures; their names end with `suffix`."""
     wait_until(lambda: kit.metric("preau_streaming_viewers_saving") == saving, 10, f"{saving} on the saving rung")
     time.sleep(SETTLE_S)
-    pids = by_service(kit)
-    cores, encoders = cost(kit, pids, seconds)
-    everything = [pid for own in pids.values() for pid in own]
-    total, rss, pss = sum(cores.values()), sum(map(rss_mib, everything)), sum(map(pss_mib, everything))
+    cores, encoders = cost(kit, seconds)
+    pids = by_service(kit).values()
+    rss, pss = (sum(over(read, own) for own in pids) for read in (rss_mib, pss_mib))
+    total = sum(cores.values())
     columns = "  ".join(f"{used:10.3f}" for used in (*cores.values(), *encoders.values()))
     say(f"{viewers:7}  {saving:6}  {columns}  {total:8.3f}  {rss:7.0f}  {pss:7.0f}")
     figures = {f"cores_720p_{suffix}": total, f"rss_mib_{suffix}": rss, f"pss_mib_{suffix}": pss}

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -56,10 +57,33 @@ class Receivers:
         self._process.wait()
 
 
+# What reading of a process says that has ended meanwhile.
+ENDED = (FileNotFoundError, ProcessLookupError)
+
+
 def cpu_s(pid: int) -> float:
     """Time the process's threads spent on a processor (proc(5), schedstat: nanoseconds)."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(*ENDED):  # a thread that has ended since
+            total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def ended_s(pid: int) -> float:
+    """Time that those of the process's children used which have ended (proc(5), stat: cutime and cstime, ticks)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+def over(read: Callable[[int], float], pids: Sequence[int]) -> float:
+    """The sum over a process, which must be there, and those below it, of which any may have ended meanwhile."""
+    first, *below = pids
+    total = read(first)
+    for pid in below:
+        with suppress(*ENDED):
+            total += read(pid)
+    return total
 
 
 def rss_mib(pid: int) -> float:
@@ -70,7 +94,7 @@ def rss_mib(pid: int) -> float:
 def pss_mib(pid: int) -> float:
     """Resident memory with pages that processes share divided among them (proc(5), smaps_rollup)."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024  # none in a zombie's
 
 
 def say(text: str) -> None:

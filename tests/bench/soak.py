@@ -17,6 +17,9 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+
+import psutil
 
 from tests.bench.receivers import conclude, say
 from tests.bench.receivers_process import Counter, PageClient, connect
@@ -30,8 +33,7 @@ VANISH_SHARE, MUTE_SHARE = 0.2, 0.1
 GONE_S = 40.0  # the longest time-out, twice
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Of one service: MiB resident, descriptors, sockets and threads."""
 
     rss_mib: float
@@ -57,14 +59,18 @@ class Records:
 
 
 def look(kit: Kit, name: str) -> Sample:
+    """A service with what is below it at the moment."""
     process = kit.service(name)
-    whole = [process, *process.children(recursive=True)]
-    return Sample(
-        sum(one.memory_info().rss for one in whole) / 2**20,
-        sum(one.num_fds() for one in whole),
-        sum(len(one.net_connections("inet")) for one in whole),
-        sum(one.num_threads() for one in whole),
-    )
+    samples = [sample_of(process)]
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a thumbnail is made
+            samples.append(sample_of(child))
+    return Sample(*map(sum, zip(*samples, strict=True)))
+
+
+def sample_of(process: psutil.Process) -> Sample:
+    sockets = len(process.net_connections("inet"))
+    return Sample(process.memory_info().rss / 2**20, process.num_fds(), sockets, process.num_threads())
 
 
 class Crowd:

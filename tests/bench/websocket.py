@@ -18,7 +18,7 @@ from pathlib import Path
 import simple_websocket
 
 from tests.bench.kit import by_service
-from tests.bench.receivers import conclude, cpu_s, rss_mib, say
+from tests.bench.receivers import conclude, cpu_s, over, rss_mib, say
 from tests.kit import Kit, wait_until
 
 SETTLE_S = 3.0
@@ -57,10 +57,10 @@ def measure(kit: Kit, code: str, viewers: int, seconds: float) -> tuple[float, f
         wait_until(lambda: kit.metric("preau_ui_streamed_viewers") == viewers, 20, f"{viewers} viewers")
         time.sleep(SETTLE_S)
         pids = by_service(kit)["ui"]
-        before, begun = sum(map(cpu_s, pids)), time.monotonic()
+        before, begun = over(cpu_s, pids), time.monotonic()
         time.sleep(seconds)
-        cores = (sum(map(cpu_s, pids)) - before) / (time.monotonic() - begun)
-        mib = sum(map(rss_mib, pids))
+        cores = (over(cpu_s, pids) - before) / (time.monotonic() - begun)
+        mib = over(rss_mib, pids)
         process.kill()
     wait_until(lambda: kit.metric("preau_ui_streamed_viewers") == 0, 20, "all to be gone")
     return cores, mib
