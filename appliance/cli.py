@@ -12,7 +12,7 @@ import click
 from appliance import doctor as examiner
 from appliance import kit
 from appliance.api import ApiError, KitApi
-from appliance.process import EXIT_CONFIGURATION
+from appliance.lifetime import EXIT_CONFIGURATION
 from appliance.settings import Settings, SettingsError, load
 
 

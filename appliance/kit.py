@@ -17,8 +17,8 @@ from pathlib import Path
 
 import segno
 
-from appliance import durable, logs, network, processes
-from appliance.process import EXIT_CONFIGURATION
+from appliance import durable, logs, network, process_names
+from appliance.lifetime import EXIT_CONFIGURATION
 from appliance.secrets import load_or_create
 from appliance.settings import Settings
 from appliance.supervisor import SERVICES, ServiceMisconfigured, Supervisor
@@ -44,7 +44,7 @@ def run(settings: Settings, config: Path | None) -> int:
             environ = child_environment(config)
             check_sources(settings, environ)
             announcement = Announcement(settings)
-            names = processes.named(SERVICES, settings.streaming_processes)
+            names = process_names.named(SERVICES, settings.streaming_processes)
             Supervisor(environ, names).run(stopping, announcement.tick)
     except (CannotStart, network.PortUnavailable) as error:
         sys.stderr.write(f"preau: {error}\n")

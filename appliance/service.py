@@ -17,18 +17,18 @@ from types import FrameType
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
-from appliance import exposition, logs, processes
+from appliance import exposition, logs, process_names
 from appliance.bus import Publisher
+from appliance.lifetime import EXIT_CONFIGURATION, die_with_supervisor
 from appliance.messages import Health
-from appliance.process import EXIT_CONFIGURATION, die_with_supervisor
 from appliance.settings import Settings, SettingsError, load
 
 HEALTH_INTERVAL_S = 1.0
 
 
 class Service:
-    """What every service process has. `name` is the process's own (appliance.processes); `stopping` is set by SIGTERM
-    or SIGINT; `publisher` is its PUB socket."""
+    """What every service process has. `name` is the process's own (appliance.process_names); `stopping` is set by
+    SIGTERM or SIGINT; `publisher` is its PUB socket."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -39,9 +39,9 @@ class Service:
         self.started_ns = time.monotonic_ns()
         self.restarts = int(os.environ.get("PREAU_RESTARTS", "0"))
         self._threads: list[threading.Thread] = []
-        shared = processes.service(name) == processes.STREAMING and settings.streaming_processes > 1
+        shared = process_names.service(name) == process_names.STREAMING and settings.streaming_processes > 1
         self._labels = {"service": name} if shared else {}
-        prefix = f"preau_{processes.service(name)}"
+        prefix = f"preau_{process_names.service(name)}"
         self._memory = Gauge(f"{prefix}_resident_bytes", "Resident memory (VmRSS).", registry=self.registry)
         self._cpu = Gauge(f"{prefix}_cpu_seconds", "User and system time used.", registry=self.registry)
         restarts = Gauge(f"{prefix}_restarts", "Times the service was started again.", registry=self.registry)

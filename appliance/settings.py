@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from appliance.processes import MOST_STREAMING, streaming
+from appliance.process_names import MOST_STREAMING, streaming
 
 DEFAULT_FILE = Path("/etc/preau/preau.toml")
 PREFIX = "PREAU_"

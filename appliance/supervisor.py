@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from appliance import processes
-from appliance.process import EXIT_CONFIGURATION
+from appliance import process_names
+from appliance.lifetime import EXIT_CONFIGURATION
 from appliance.restarts import RestartPolicy
 
 log = structlog.get_logger()
@@ -81,8 +81,8 @@ class Supervisor:
 
     def _start(self, child: _Child, now_s: float) -> None:
         environ = {**self._environ, "PREAU_RESTARTS": str(child.policy.restarts)}
-        number = processes.number(child.name)
-        command = [sys.executable, "-m", processes.service(child.name), *([str(number)] if number > 1 else [])]
+        number = process_names.number(child.name)
+        command = [sys.executable, "-m", process_names.service(child.name), *([str(number)] if number > 1 else [])]
         # Its own group: a Ctrl-C on the terminal reaches the supervisor alone, which ends the others in order.
         child.process = subprocess.Popen(command, env=environ, process_group=0)
         child.started_s = now_s

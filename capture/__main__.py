@@ -6,8 +6,8 @@ import sys
 import time
 
 from appliance.bus import CommandRefused, CommandServer
+from appliance.lifetime import EXIT_CONFIGURATION
 from appliance.messages import Command, Done, GetHistory, GetStill, History, Reply, RequestKeyframe, WantRung
-from appliance.process import EXIT_CONFIGURATION
 from appliance.service import Service, begin
 from appliance.settings import load
 from capture import sources

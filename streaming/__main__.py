@@ -9,8 +9,8 @@ import logging
 import resource
 import sys
 
-from appliance import processes, service
-from appliance.process import EXIT_CONFIGURATION
+from appliance import process_names, service
+from appliance.lifetime import EXIT_CONFIGURATION
 from streaming.server import Server
 
 WANTED_FILES = 8192  # two descriptors a viewer and address, and the shell's usual limit is 1024
@@ -23,7 +23,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    streaming = service.begin(processes.streaming(number))
+    streaming = service.begin(process_names.streaming(number))
     if not 1 <= number <= streaming.settings.streaming_processes:
         sys.stderr.write(f"streaming: there is no process {number} (streaming_processes)\n")
         raise SystemExit(EXIT_CONFIGURATION)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from appliance import bus, processes
+from appliance import bus, process_names
 from appliance.messages import (
     ChooseQuality,
     CloseSession,
@@ -52,7 +52,7 @@ class StreamingClient:
         """Take in what the processes say of themselves. Without it, their replies alone tell how busy they are."""
         if isinstance(event, ViewersState):
             with self._lock:
-                self._sharing.told(processes.number(event.service), event.sessions, time.monotonic())
+                self._sharing.told(process_names.number(event.service), event.sessions, time.monotonic())
 
     def watch(
         self,
@@ -174,5 +174,5 @@ class StreamingClient:
         command: Watch | Publish | PatchSession | ChooseQuality | CloseSession | CloseViewers,
         absent_s: float | None,
     ) -> Reply:
-        name = processes.streaming(process)
+        name = process_names.streaming(process)
         return bus.call(self._folder, name, command, timeout_s=self._timeout_s, absent_s=absent_s)

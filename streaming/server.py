@@ -17,7 +17,7 @@ import msgspec
 import structlog
 import zmq.asyncio
 
-from appliance import bus, processes
+from appliance import bus, process_names
 from appliance.logs import OncePerSecond
 from appliance.messages import (
     CAMERA_360P,
@@ -60,7 +60,7 @@ class Server:
         metrics = self._metrics = Metrics(service.registry)
         self.fanout = Fanout(metrics, self._ask_keyframe, self._wish, self._announce)
         self._elsewhere: SourcesElsewhere | None = None
-        if processes.number(service.name) > 1:
+        if process_names.number(service.name) > 1:
             self._elsewhere = SourcesElsewhere(metrics, self._forward_wish, self.fanout.end)
         self.sources = self._elsewhere or Sources(metrics, service.publisher.send, self.fanout.end)
         self.commands = Commands(service.settings, self.fanout, self.sources, metrics, local_addresses)
@@ -76,7 +76,7 @@ class Server:
         if self._elsewhere:
             topics.append(bus.EVENT_TOPIC)
         # What comes in by WHIP reaches the fan-out as everything else does: over the bus.
-        media = bus.subscribe(zmq.Context.instance(), folder, ["capture", processes.STREAMING], topics, MEDIA_QUEUE)
+        media = bus.subscribe(zmq.Context.instance(), folder, ["capture", process_names.STREAMING], topics, MEDIA_QUEUE)
         requests = context.socket(zmq.ROUTER)
         requests.set(zmq.LINGER, 100)
         requests.bind(bus.address(folder, self.service.name, "cmd"))
@@ -154,7 +154,7 @@ class Server:
             self._spawn(self._tell("capture", RequestKeyframe(track)))
 
     def _forward_wish(self, track: str) -> None:
-        self._spawn(self._tell(processes.STREAMING, RequestKeyframe(track)))
+        self._spawn(self._tell(process_names.STREAMING, RequestKeyframe(track)))
 
     def _wish(self, track: str) -> None:
         self._spawn(self._tell("capture", WantRung(track)))

@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from appliance import processes
+from appliance import process_names
 
 PIN = "271828"
 SERVICES = ("capture", "streaming", "lessons", "ui")
@@ -129,8 +129,8 @@ class Kit:
     def service(self, name: str) -> psutil.Process:
         """One process, by its name, as the supervisor started it."""
         assert self._process
-        number = processes.number(name)
-        arguments = ["-m", processes.service(name), *([str(number)] if number > 1 else [])]
+        number = process_names.number(name)
+        arguments = ["-m", process_names.service(name), *([str(number)] if number > 1 else [])]
         for process in psutil.Process(self._process.pid).children():
             with suppress(psutil.NoSuchProcess):  # it has died since, and will be replaced
                 if process.cmdline()[1:] == arguments:

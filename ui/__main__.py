@@ -16,7 +16,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from appliance import logs
-from appliance.process import EXIT_CONFIGURATION, die_with, die_with_supervisor
+from appliance.lifetime import EXIT_CONFIGURATION, die_with, die_with_supervisor
 from appliance.secrets import load_or_create
 from appliance.settings import Settings, SettingsError, load
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 import structlog
 
-from appliance import processes
+from appliance import process_names
 from appliance.bus import EVENT_TOPIC, BusError, CommandRefused, Subscriber
 from appliance.messages import CaptureState, Event, Health, Lesson, LessonState, Packet, SourceState, ViewersState
 from ui.ports import Lessons
@@ -44,7 +44,7 @@ class ServiceStatus:
 @dataclass(slots=True)
 class Snapshot:
     """The newest event of each kind. `now` is CLOCK_MONOTONIC in seconds throughout; `services` names all processes
-    (appliance.processes)."""
+    (appliance.process_names)."""
 
     services: tuple[str, ...] = SERVICES
     capture: CaptureState | None = None
@@ -78,12 +78,12 @@ class Snapshot:
     def _apply_health(self, event: Health, now: float) -> set[Change]:
         before = self._health.get(event.service)
         self._health[event.service] = (event, now)
-        if processes.service(event.service) != processes.STREAMING:
+        if process_names.service(event.service) != process_names.STREAMING:
             return set()
         if before is not None and before[0].started_ns == event.started_ns:
             return set()
         changes: set[Change] = {"media"}  # what was connected went with the process before
-        if self.sources and event.service == processes.STREAMING:
+        if self.sources and event.service == process_names.STREAMING:
             self.sources = frozenset()
             changes.add("sources")
         if self._watching.get(event.service, (NOBODY, now))[1] * 1e9 < event.started_ns:
@@ -122,7 +122,9 @@ class Snapshot:
     @property
     def streaming_started_ns(self) -> list[int | None]:
         """When each streaming process began; None for one that was never heard of."""
-        known = [self._health.get(name) for name in self.services if processes.service(name) == processes.STREAMING]
+        known = [
+            self._health.get(name) for name in self.services if process_names.service(name) == process_names.STREAMING
+        ]
         return [one[0].started_ns if one else None for one in known]
 
     def statuses(self, now: float) -> dict[str, ServiceStatus]:
@@ -147,7 +149,7 @@ class Snapshot:
         self._last_up = up
         changes: set[Change] = {"services"}
         changes |= self._forget_viewers({name for name in self._watching if not up.get(name)})
-        if not up.get(processes.STREAMING) and self.sources:
+        if not up.get(process_names.STREAMING) and self.sources:
             self.sources = frozenset()
             changes.add("sources")
         return changes

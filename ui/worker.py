@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 
-from appliance import processes
+from appliance import process_names
 from appliance.discovery import Advertiser
 from appliance.secrets import load_or_create
 from appliance.service import Service, begin
@@ -27,7 +27,7 @@ def build(service: Service) -> Flask:
     settings = service.settings
     lessons = LessonsClient(settings)
     streaming = StreamingClient(settings)
-    state = KitState(processes.named(SERVICES, settings.streaming_processes))
+    state = KitState(process_names.named(SERVICES, settings.streaming_processes))
     state.on_event(streaming.note)
     app = create_app(settings, load_or_create(settings), lessons, streaming, state, registry=service.registry)
     service.start()

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance import bus, processes
+from appliance import bus, process_names
 from appliance.exposition import expose, join
 from appliance.messages import Health
 from appliance.service import Service
@@ -31,7 +31,7 @@ def test_without_labels_nothing_changes() -> None:
 
 
 def test_several_are_told_apart_and_each_family_stands_once() -> None:
-    names = [processes.streaming(number) for number in (1, 2)]
+    names = [process_names.streaming(number) for number in (1, 2)]
     text = join(expose(registry(number), {"service": name}) for number, name in enumerate(names, 1)).decode()
     described = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)
     assert sorted(described) == sorted(set(described))
@@ -72,12 +72,12 @@ def test_a_process_labels_its_counters_where_there_are_several(
 
 
 def test_names_lead_back_and_fit_in_a_socket_address() -> None:
-    names = processes.named(("lessons", "streaming", "ui"), 3)
+    names = process_names.named(("lessons", "streaming", "ui"), 3)
     assert names == ("lessons", "streaming", "streaming-2", "streaming-3", "ui")
-    assert [(processes.service(name), processes.number(name)) for name in names[1:4]] == [
+    assert [(process_names.service(name), process_names.number(name)) for name in names[1:4]] == [
         ("streaming", 1),
         ("streaming", 2),
         ("streaming", 3),
     ]
-    longest = bus.address(Path("/" + "x" * (LONGEST_FOLDER - 1)), processes.streaming(16), "pub")
+    longest = bus.address(Path("/" + "x" * (LONGEST_FOLDER - 1)), process_names.streaming(16), "pub")
     assert len(longest.removeprefix("ipc://")) == 107

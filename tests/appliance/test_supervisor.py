@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from appliance import processes
-from appliance.process import EXIT_CONFIGURATION
+from appliance import process_names
+from appliance.lifetime import EXIT_CONFIGURATION
 from appliance.supervisor import SERVICES, ServiceMisconfigured, Supervisor
 from tests.kit import wait_until
 
@@ -60,7 +60,7 @@ def test_what_dies_is_started_again_and_all_end_together(modules: Path) -> None:
 
 
 def test_streaming_processes_are_started_by_number_and_die_alone(modules: Path) -> None:
-    supervisor = over(modules, processes.named(("capture", "streaming"), 3))
+    supervisor = over(modules, process_names.named(("capture", "streaming"), 3))
     with running(supervisor):
         wait_until(lambda: len(supervisor.pids()) == 4, 5, "all processes")
         first = supervisor.pids()

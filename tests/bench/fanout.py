@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance import processes
+from appliance import process_names
 from appliance.messages import Packet
 from appliance.settings import Settings
 from tests.bench import fanout_janus
@@ -72,7 +72,7 @@ def measure(
         receivers = Receivers([hosts.right_address], hosts.right, environment)
         capture.start()
         try:
-            ready = [settings.bus / f"{processes.streaming(number)}.cmd" for number in numbers]
+            ready = [settings.bus / f"{process_names.streaming(number)}.cmd" for number in numbers]
             deadline = time.monotonic() + START_TIMEOUT_S
             while not all(command.exists() for command in ready):
                 if time.monotonic() > deadline or _ended(senders):

@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from appliance import bus
 from appliance.bus import CommandRefused
+from appliance.lifetime import EXIT_CONFIGURATION
 from appliance.messages import Packet, Publish, RequestKeyframe, SourceState, ViewersState
-from appliance.process import EXIT_CONFIGURATION
 from appliance.settings import Settings
 from streaming.ingest.elsewhere import SILENT_NS, SourcesElsewhere
 from streaming.metrics import Metrics
