@@ -29,7 +29,7 @@ from appliance.messages import (
     Watching,
 )
 from appliance.settings import Settings
-from streaming.sharing import Sharing, place, public_id
+from streaming.sharing import Sharing, place, public_id, well_formed
 
 # A process that listens takes a connection at once, however busy it is.
 ABSENT_S = 0.25
@@ -129,11 +129,14 @@ class StreamingClient:
         return reply
 
     def close(self, session: str, *, viewer: str) -> None:
-        """End a session. Idempotent. Refused `not_found` when it is unknown, another viewer's, or went with its
-        process."""
+        """End a session. Idempotent, also when it went with its process. Refused `not_found` when it is another
+        viewer's, or the id is none that the kit gives."""
         process, own = self._place(session)
         try:
-            self._call_owner(process, CloseSession(own, viewer))
+            self._call(process, CloseSession(own, viewer), self._absent_s)
+        except bus.ServiceAbsent:
+            if not well_formed(own):
+                raise bus.CommandRefused("not_found", "there is no such session") from None
         finally:
             with self._lock:
                 self._sharing.closed(viewer, session)
@@ -162,7 +165,7 @@ class StreamingClient:
             raise bus.CommandRefused("not_found", "there is no such session")
         return found
 
-    def _call_owner(self, process: int, command: PatchSession | ChooseQuality | CloseSession) -> Reply:
+    def _call_owner(self, process: int, command: PatchSession | ChooseQuality) -> Reply:
         try:
             return self._call(process, command, self._absent_s)
         except bus.ServiceAbsent:

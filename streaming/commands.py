@@ -31,12 +31,12 @@ from streaming.fanout import Fanout
 from streaming.ingest.publisher import Publisher
 from streaming.ingest.sources import SOURCES, Sources
 from streaming.metrics import Metrics
+from streaming.sharing import well_formed
 from streaming.viewer import Viewer
 
 log = structlog.get_logger()
 
 MOST_SESSIONS = 500
-REMEMBERED_SESSIONS = 2000
 
 
 class Commands:
@@ -55,7 +55,6 @@ class Commands:
         self._sources = sources
         self._metrics = metrics
         self._local_addresses = local_addresses
-        self._opened: dict[str, str] = {}
         self._restarts = OncePerSecond()
         self._refusals = OncePerSecond()
 
@@ -141,18 +140,17 @@ class Commands:
             if count := self._refusals.hit(time.monotonic()):
                 log.info("offer refused", error=type(error).__name__, detail=str(error), count=count)
             raise CommandRefused("invalid", f"the offer cannot be answered ({type(error).__name__})") from None
-        self._opened[session.session] = session.owner
-        if len(self._opened) > REMEMBERED_SESSIONS:
-            del self._opened[next(iter(self._opened))]
         return Watching(session.session, session.etag, answer, len(self._fanout.viewers))
 
     async def _close(self, command: CloseSession) -> Done:
-        """End a session. Done also when it ended by itself: who hangs up and then says so is told nothing of a session
-        that never was."""
-        if self._opened.get(command.session) != command.viewer:
+        """End a session. Done also when it is over: who hangs up first and then says so, or says so after this process
+        was started afresh, got what they wanted. An id that no session ever has is refused."""
+        found = self._held(command.session)
+        if found is None and well_formed(command.session):
+            return Done()
+        if found is None or found.owner != command.viewer:
             raise CommandRefused("not_found", "there is no such session")
-        if (found := self._held(command.session)) is not None:
-            await self._remove(found)
+        await self._remove(found)
         return Done()
 
     def _remove(self, session: Viewer | Publisher) -> asyncio.Task[None]:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from streaming.aiortc_private import Connection
 from streaming.offer import Fragment, Offer, check_restart, write_fragment
+from streaming.sharing import ID_BYTES
 
 
 class Session:
     """`session` is its public id, `owner` the viewer who may touch it, `name` theirs for people."""
 
     def __init__(self, owner: str, name: str, offer: Offer, connection: Connection) -> None:
-        self.session = secrets.token_urlsafe(12)
+        self.session = secrets.token_urlsafe(ID_BYTES)
         self.etag = secrets.token_hex(8)
         self.owner, self.name = owner, name
         self.connected = False

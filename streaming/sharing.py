@@ -11,11 +11,19 @@ read it, too.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Collection
 
 SILENT_S = 3.0  # they speak once a second
 REMEMBERED = 1000  # viewers
+ID_BYTES = 12
+_ID = re.compile(r"[A-Za-z0-9_-]{16}")  # as `secrets.token_urlsafe(ID_BYTES)` makes it
+
+
+def well_formed(session: str) -> bool:
+    """Whether a process may have given this id of its own to a session, now or before it was started afresh."""
+    return _ID.fullmatch(session) is not None
 
 
 def public_id(process: int, session: str) -> str:

@@ -188,7 +188,8 @@ def patch_session(session: str, identity: Identity) -> Response:
 
 
 def close_session(session: str, identity: Identity) -> Response:
-    """Also 200 when the session ended by itself: programs hang up first, and then say so. If-Match counts for nothing
-    here (RFC 9725 section 4.3.1)."""
+    """Also 200 when the session is over already: programs hang up first, and then say so, and sessions end with their
+    streaming process. 404 for another viewer's, and for what is no session's id. If-Match counts for nothing here
+    (RFC 9725 section 4.3.1)."""
     here().streaming.close(session, viewer=identity.viewer)
     return Response(status=200)

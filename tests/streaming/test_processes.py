@@ -144,13 +144,17 @@ def test_a_process_that_is_gone_refuses_nobody(running: Running, second: Second)
     began = time.monotonic()
     for viewer in ("v1", "v2", "v3"):
         assert "." not in watch(viewer)
-    with pytest.raises(CommandRefused) as refused:
-        client.close(sessions[1], viewer="v1")
-    assert refused.value.kind == "not_found"
+    asks: list[Callable[..., object]] = [partial(client.quality, sessions[1]), partial(client.close, "2.nothing")]
+    for ask in asks:
+        with pytest.raises(CommandRefused) as refused:
+            ask(viewer="v1")
+        assert refused.value.kind == "not_found"
+    client.close(sessions[1], viewer="v1")
     client.close_viewers()
     assert served(running) == []
     assert time.monotonic() - began < 4, "somebody waited for the dead one"
     second.start()
+    client.close(sessions[1], viewer="v1")  # the next process never knew it
     for name in ("streaming", "streaming-2"):
         client.note(ViewersState(0, 0, [], name))
     assert ["." in watch(viewer) for viewer in ("w1", "w2")] == [False, True]

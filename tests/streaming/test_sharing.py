@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.sharing import REMEMBERED, SILENT_S, Sharing, place, public_id
+from streaming.sharing import ID_BYTES, REMEMBERED, SILENT_S, Sharing, place, public_id, well_formed
 
 
 class Room:
@@ -156,3 +158,8 @@ def test_an_id_says_which_process(public: str, found: tuple[int, str] | None) ->
 @given(st.integers(1, 16), st.from_regex(r"[0-9A-Za-z_-]{16}", fullmatch=True))
 def test_ids_lead_back(process: int, session: str) -> None:
     assert place(public_id(process, session), 16) == (process, session)
+
+
+def test_the_form_of_an_id() -> None:
+    assert all(well_formed(secrets.token_urlsafe(ID_BYTES)) for _ in range(100))
+    assert not any(map(well_formed, ("", "nothing", "A" * 15, "A" * 17, "A" * 15 + "\n", "é" * 16, "2." + "A" * 14)))

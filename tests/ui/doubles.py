@@ -9,6 +9,7 @@ from typing import Literal
 
 from appliance.bus import BusError, CommandRefused
 from appliance.messages import Done, Lesson, Quality, QualityChoice, Still, Watching
+from streaming.sharing import well_formed
 
 STARTED_AT = 1_795_420_800.0
 PART = bytes(range(256)) * 40
@@ -171,7 +172,8 @@ class MemoryStreaming:
         return Done()
 
     def close(self, session: str, *, viewer: str) -> None:
-        if self.opened.get(session) != viewer:
+        known = session in self.opened or well_formed(session)
+        if not known or self.sessions.get(session, viewer) != viewer:
             raise CommandRefused("not_found", "there is no such session")
         self.sessions.pop(session, None)
         self.published = {source: one for source, one in self.published.items() if one != session}

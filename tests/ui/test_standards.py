@@ -166,13 +166,14 @@ def test_unknown_sessions(kit: Kit, endpoint: str) -> None:
 
 @ENDPOINTS
 def test_a_session_is_ended_once_and_for_all(kit: Kit, endpoint: str) -> None:
-    """Whatever entity tag comes along (section 4.3.1), and also after it ended by itself: OBS and browsers close the
-    connection first."""
+    """Whatever entity tag comes along (section 4.3.1), and also after it ended by itself (OBS and browsers close the
+    connection first) or with its streaming process, whose successor never knew it."""
     teacher = kit.teacher()
     where = opened(kit, endpoint, teacher).headers["Location"]
     first = kit.client().delete(where, headers={**teacher, "If-Match": '"old"'})
     again = kit.client().delete(where, headers=teacher)
-    assert [(one.status_code, one.data) for one in (first, again)] == [(200, b"")] * 2
+    forgotten = kit.client().delete(f"{endpoint}/a-session_of_old", headers=teacher)
+    assert [(one.status_code, one.data) for one in (first, again, forgotten)] == [(200, b"")] * 3
     headers = {**teacher, "If-Match": '"e1"'}
     assert kit.client().patch(where, data=CANDIDATE, content_type=FRAGMENT, headers=headers).status_code == 404
 
