@@ -108,9 +108,9 @@ def avc_sample(access_unit: bytes) -> bytes:
     return b"".join(pieces)
 
 
-def codecs(video: Video, audio: Audio | None) -> str:
-    """The `codecs` parameter for both tracks (RFC 6381): ``avc1.42c01f,mp4a.40.2``."""
-    names = [f"avc1.{video.sps[0][1:4].hex()}"]
+def codecs(video: Video | None, audio: Audio | None) -> str:
+    """The `codecs` parameter for the tracks there are (RFC 6381): ``avc1.42c01f,mp4a.40.2``."""
+    names = [f"avc1.{video.sps[0][1:4].hex()}"] if video else []
     if audio:
         names.append("opus" if audio.codec == "opus" else f"mp4a.40.{audio.config[0] >> 3}")
     return ",".join(names)
@@ -165,10 +165,12 @@ def _track(track: int, timescale: int, handler: bytes, entry: bytes, width: int,
     return box(b"trak", header, media(timescale, 0, handler, table))
 
 
-def init_segment(video: Video, audio: Audio | None) -> bytes:
+def init_segment(video: Video | None, audio: Audio | None) -> bytes:
     """ftyp and moov for a part: what a player reads before any fragment."""
-    tracks = [_track(VIDEO_TRACK, VIDEO_TIMESCALE, b"vide", video_entry(video), video.width, video.height)]
-    extends = [full_box(b"trex", 0, 0, struct.pack(">5I", VIDEO_TRACK, 1, 0, 0, 0))]
+    tracks, extends = list[bytes](), list[bytes]()
+    if video:
+        tracks.append(_track(VIDEO_TRACK, VIDEO_TIMESCALE, b"vide", video_entry(video), video.width, video.height))
+        extends.append(full_box(b"trex", 0, 0, struct.pack(">5I", VIDEO_TRACK, 1, 0, 0, 0)))
     if audio:
         tracks.append(_track(AUDIO_TRACK, audio.rate, b"soun", audio_entry(audio), 0, 0))
         extends.append(full_box(b"trex", 0, 0, struct.pack(">5I", AUDIO_TRACK, 1, 0, 0, 0)))

@@ -19,9 +19,9 @@ from prometheus_client import Gauge
 from appliance.bus import BusError, CommandRefused, Subscriber, call, media_topic
 from appliance.messages import GetHistory, History, Packet, VideoFormat
 from ui.auth import Identity
-from ui.feeds import FEEDS, Feed, FeedName
+from ui.feeds import CAMERA, FEEDS, SCREEN, Feed, FeedName
 from ui.line import Lines
-from ui.segments import Head, Segment, Segmenter
+from ui.segments import Head, Segment, Segmenter, SoundSegmenter
 
 QUEUE = 30  # segments of about 100 ms
 BEHIND = 5
@@ -152,7 +152,8 @@ class Broadcast:
     def _read(self, folder: Path, stopping: threading.Event) -> None:
         topics = [media_topic(track) for track in self._feed.tracks]
         subscriber = Subscriber(folder, [self._feed.service], topics, queue=BUS_QUEUE)
-        reading = _Reading(self._feed, Segmenter(self._origin_ns), folder)
+        segmenter = Segmenter(self._origin_ns) if self._feed.pictured else SoundSegmenter(self._origin_ns)
+        reading = _Reading(self._feed, segmenter, folder)
         watched = time.monotonic()
         try:
             while not stopping.is_set() and (now := time.monotonic()) - watched < LINGER_S:
@@ -173,7 +174,7 @@ class Broadcast:
 class _Reading:
     """From packets to segments, from the moment when somebody watches on."""
 
-    def __init__(self, feed: Feed, segmenter: Segmenter, folder: Path) -> None:
+    def __init__(self, feed: Feed, segmenter: Segmenter | SoundSegmenter, folder: Path) -> None:
         self._feed, self._segmenter, self._folder = feed, segmenter, folder
         self._wished = self._keyed = float("-inf")
         self._seen: set[tuple[str, int, int]] | None = None if feed.history else set()
@@ -244,11 +245,11 @@ class House:
 
     def close_screen(self) -> None:
         """Nobody shares one any more."""
-        self._feeds["screen"].close()
-        self._feeds["silent screen"].close()
+        for name in SCREEN:
+            self._feeds[name].close()
 
     def _told(self) -> None:
-        seats = [*self._feeds["camera"].sitting(), *self._feeds["saving"].sitting()]
+        seats = [seat for name in CAMERA for seat in self._feeds[name].sitting()]
         watching = list({seat.identity.viewer: seat.identity for seat in seats}.values())
         self._viewers.set(len(watching))
         self._on_change(watching)

@@ -27,7 +27,7 @@ class Line:
         self.quality = quality
         self._free = quality == "automatic"
         self._left_behind = False
-        self.feed: FeedName = "camera" if quality in ("automatic", "sharp") else "saving"
+        self.feed: FeedName = quality if quality in ("saving", "sound") else "camera"
         self._since = now
         self._calm_s = CALM_S
         self._tried = False

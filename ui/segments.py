@@ -2,7 +2,7 @@
 
 Pure. It is done once for all viewers: each gets the same bytes. A fragment holds about 100 ms (or one picture, where
 they come more rarely); it ends in front of a keyframe, so that a viewer can begin there. One frame is held back to know
-how long the one before it lasts, for browsers take a hole between frames for a seek.
+how long the one before it lasts, for browsers take a hole between frames for a seek. Sound alone is cut by time.
 """
 
 from __future__ import annotations
@@ -36,6 +36,56 @@ class Segment(NamedTuple):
     start: bool
 
 
+def ticks(span_ns: int, timescale: int) -> int:
+    return round(span_ns * timescale / SECOND)
+
+
+class Sounds:
+    """Packets of sound that wait for their fragment, and where each stands on the timeline."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Packet] = deque()
+        self._audio: Audio | None = None
+        self._origin_ns = 0
+        self._next: int | None = None
+
+    def add(self, packet: Packet) -> None:
+        self._waiting.append(packet)
+        while packet.pts_ns - self._waiting[0].pts_ns > SOUND_KEPT_NS:
+            self._waiting.popleft()
+
+    def begin(self, audio: Audio | None, since_ns: int, origin_ns: int) -> None:
+        """A head that says `audio` comes before what is sent from `since_ns` on; the timeline's zero is at
+        `origin_ns`."""
+        self._audio, self._origin_ns, self._next = audio, origin_ns, None
+        while self._waiting and self._waiting[0].pts_ns < since_ns:
+            self._waiting.popleft()
+
+    def run(self, end_ns: int) -> Run:
+        """The sound before `end_ns`; a hole lengthens the sample before it."""
+        start = self._next or 0
+        samples: list[Sample] = []
+        while self._waiting and self._waiting[0].pts_ns < end_ns:
+            packet = self._waiting.popleft()
+            if self._audio is None or packet.pts_ns < self._origin_ns:
+                continue
+            rate = self._audio.rate
+            place = ticks(packet.pts_ns - self._origin_ns, rate)
+            late = 0 if self._next is None else place - self._next
+            if late <= -AUDIO_DRIFT_S * rate:
+                continue
+            if self._next is not None and late < AUDIO_DRIFT_S * rate:
+                place = self._next
+            elif samples:
+                samples[-1] = samples[-1]._replace(duration=samples[-1].duration + late)
+            if not samples:
+                start = place
+            duration = ticks(packet.duration_ns, rate)
+            samples.append(Sample(packet.data, duration, True))
+            self._next = place + duration
+        return Run(AUDIO_TRACK, start, samples)
+
+
 class Segmenter:
     """`push` every packet of both tracks in order. All is one timeline, whose zero is at `origin_ns`, or the first
     keyframe."""
@@ -49,8 +99,7 @@ class Segmenter:
         self._origin_ns = origin_ns
         self._last: tuple[int, int] | None = None
         self._frames: list[Packet] = []
-        self._sounds: deque[Packet] = deque()
-        self._audio_next: int | None = None
+        self._sounds = Sounds()
         self._video_next = 0
         self._first_ns: int | None = None
         self._sequence = 0
@@ -61,9 +110,7 @@ class Segmenter:
             return self._picture(packet, packet.format)
         if (audio := fmp4.audio_of(packet)) is not None:
             self._heard = audio
-            self._sounds.append(packet)
-            while packet.pts_ns - self._sounds[0].pts_ns > SOUND_KEPT_NS:
-                self._sounds.popleft()
+            self._sounds.add(packet)
         return []
 
     def _picture(self, packet: Packet, form: VideoFormat) -> list[Segment]:
@@ -105,52 +152,62 @@ class Segmenter:
         video = self._begun
         assert video is not None
         if self._head is None or (first.keyframe and (video, self._heard) != (self._video, self._audio)):
-            self._video, self._audio, self._audio_next = video, self._heard, None
+            self._video, self._audio = video, self._heard
             mime = f'video/mp4; codecs="{fmp4.codecs(video, self._audio)}"'
             self._head = Head(mime, fmp4.init_segment(video, self._audio))
-            while self._sounds and self._sounds[0].pts_ns < first.pts_ns:
-                self._sounds.popleft()
+            self._sounds.begin(self._audio, first.pts_ns, self._origin_ns)
         return self._head
 
-    def _ticks(self, pts_ns: int, timescale: int) -> int:
+    def _ticks(self, pts_ns: int) -> int:
         assert self._origin_ns is not None
-        return round((pts_ns - self._origin_ns) * timescale / SECOND)
+        return ticks(pts_ns - self._origin_ns, VIDEO_TIMESCALE)
 
     def _fragment(self, end_ns: int) -> Segment:
         frames, self._frames = self._frames, []
         head = self._settle(frames[0])
-        places = [max(self._video_next, self._ticks(frames[0].pts_ns, VIDEO_TIMESCALE))]
+        places = [max(self._video_next, self._ticks(frames[0].pts_ns))]
         for pts_ns in (*(frame.pts_ns for frame in frames[1:]), end_ns):
-            places.append(max(places[-1] + 1, self._ticks(pts_ns, VIDEO_TIMESCALE)))
+            places.append(max(places[-1] + 1, self._ticks(pts_ns)))
         self._video_next = places[-1]
         pictures = [
             Sample(fmp4.avc_sample(frame.data), after - place, frame.keyframe)
             for frame, place, after in zip(frames, places, places[1:], strict=False)
         ]
         self._sequence += 1
-        runs = (Run(VIDEO_TRACK, places[0], pictures), self._sound(end_ns))
+        runs = (Run(VIDEO_TRACK, places[0], pictures), self._sounds.run(end_ns))
         return Segment(head, fmp4.fragment(self._sequence, runs), frames[0].keyframe)
 
-    def _sound(self, end_ns: int) -> Run:
-        """The sound before `end_ns`; a hole lengthens the sample before it."""
-        start = self._audio_next or 0
-        samples: list[Sample] = []
-        while self._sounds and self._sounds[0].pts_ns < end_ns:
-            packet = self._sounds.popleft()
-            if self._audio is None or self._origin_ns is None or packet.pts_ns < self._origin_ns:
-                continue
-            rate = self._audio.rate
-            place = self._ticks(packet.pts_ns, rate)
-            late = 0 if self._audio_next is None else place - self._audio_next
-            if late <= -AUDIO_DRIFT_S * rate:
-                continue
-            if self._audio_next is not None and late < AUDIO_DRIFT_S * rate:
-                place = self._audio_next
-            elif samples:
-                samples[-1] = samples[-1]._replace(duration=samples[-1].duration + late)
-            if not samples:
-                start = place
-            duration = round(packet.duration_ns * rate / SECOND)
-            samples.append(Sample(packet.data, duration, True))
-            self._audio_next = place + duration
-        return Run(AUDIO_TRACK, start, samples)
+
+class SoundSegmenter:
+    """The same for sound alone: a viewer can begin with every fragment."""
+
+    def __init__(self, origin_ns: int | None = None) -> None:
+        self._head: Head | None = None
+        self._audio: Audio | None = None
+        self._origin_ns = origin_ns
+        self._since_ns = 0
+        self._sounds = Sounds()
+        self._sequence = 0
+
+    def push(self, packet: Packet) -> list[Segment]:
+        """The segments that are complete with this packet."""
+        audio = fmp4.audio_of(packet)
+        if audio is None:
+            return []
+        done: list[Segment] = []
+        if self._head is None or audio != self._audio:
+            self._begin(audio, packet.pts_ns)
+        elif packet.pts_ns - self._since_ns >= FRAGMENT_NS:
+            run, self._since_ns = self._sounds.run(packet.pts_ns), packet.pts_ns
+            if run.samples:
+                self._sequence += 1
+                done.append(Segment(self._head, fmp4.fragment(self._sequence, (run,)), True))
+        self._sounds.add(packet)
+        return done
+
+    def _begin(self, audio: Audio, since_ns: int) -> None:
+        if self._origin_ns is None:
+            self._origin_ns = since_ns
+        self._audio, self._since_ns = audio, since_ns
+        self._head = Head(f'audio/mp4; codecs="{fmp4.codecs(None, audio)}"', fmp4.init_segment(None, audio))
+        self._sounds.begin(audio, since_ns, self._origin_ns)

@@ -1,10 +1,10 @@
 """``/stream``: the live picture over a WebSocket (RFC 6455), for pages whose network lets no UDP through.
 
-``?source=screen`` is the shared screen (``&sound=no`` its picture alone), ``?quality=`` what is wanted of the camera's
-picture. The page sends one text, its token (empty: its cookie counts, for the kit's own pages only). The kit sends the
-type as text, then binary segments (and the type again, before a picture that is another), and closes with 4000 + status
-when it says no. One of gunicorn's threads serves each viewer: it waits for its seat's next segment and writes it. A
-viewer who takes nothing for 10 s is gone.
+``?source=screen`` is the shared screen (``&sound=no`` its picture alone), ``?quality=`` what is wanted of the picture:
+for the screen, with its one rung, only whether there is to be one (``sound``: none). The page sends one text, its token
+(empty: its cookie counts, for the kit's own pages only). The kit sends the type as text, then binary segments (and the
+type again, before a picture that is another), and closes with 4000 + status when it says no. One of gunicorn's threads
+serves each viewer: it waits for its seat's next segment and writes it. A viewer who takes nothing for 10 s is gone.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def show(link: Any, context: Context, identity: Identity, asked: Wanted) -> None
     """Send the feed that was asked for, or what the line carries of it, until the seat is closed."""
     lines, viewer = context.house.lines, identity.viewer
     line = lines.take(viewer, asked.quality, time.monotonic()) if asked.source == "camera" else None
-    feed: FeedName = line.feed if line else "screen" if asked.sound else "silent screen"
+    feed: FeedName = line.feed if line else asked.screen_feed
     seat = context.house[feed].sit(identity)
     try:
         while send_next(link, seat):

@@ -55,6 +55,7 @@ addEventListener("DOMContentLoaded", () => {
   document.getElementById("video")?.requestVideoFrameCallback((now) => (window.shownAt = now));
 });
 """
+PICTURES = "document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames"
 FIRST_PICTURE_S = "(shownAt - pressedAt) / 1000"
 TURN_PORT, TLS_PORT = 3478, 5349
 THIN_BYTES_PER_S = 50_000  # the demo's sharp picture and sound take some 75,000, the saving one 39,000
@@ -160,6 +161,23 @@ def seen(page: Page, kit: Kit) -> dict[str, Any]:
     }
 
 
+def sound_only(page: Page) -> dict[str, Any]:
+    """What is left when the pupil wants no picture, and whether it comes back."""
+    page.select_option("#quality", "sound")
+    wait_page(page, "document.body.dataset.showing === 'none'")
+    found = {
+        "sound_way": page.get_attribute("#video", "data-way"),
+        "sound_tone_db": tone_db(page, TONE_HZ),
+        "sound_pictures": page.evaluate(PICTURES),
+        "sound_state": page.get_attribute("body", "data-state"),
+        "sound_said": page.is_visible("#state") and page.inner_text("#state"),
+    }
+    page.select_option("#quality", "automatic")
+    wait_page(page, "document.body.dataset.showing === 'video' && document.getElementById('video').videoWidth === 1280")
+    wait_live(page)
+    return found
+
+
 def shared(browser: Browser, page: Page, kit: Kit) -> dict[str, Any]:
     """The same of a tab that a browser beside the kit shares."""
     secure = f"--unsafely-treat-insecure-origin-as-secure={kit.url}"
@@ -209,6 +227,7 @@ def main(middle: str, tablet: str, way: str) -> None:
         wait_live(page)
         found = seen(page, kit)
         if way == "none":
+            found |= sound_only(page)
             second = pupil_page(context, kit, lesson["code"], "Zoé", address)
             wait_live(second)
             found["remembered_s"] = round(second.evaluate(FIRST_PICTURE_S), 2)

@@ -57,6 +57,9 @@ def test_a_lesson_is_seen_through_the_websocket(hosts: ThreeHosts, state: Callab
     )
     assert found["way"] == "websocket" and found["advances"] and found["tone_db"] > AUDIBLE_DB, found
     assert (found["webrtc"], found["streamed"]) == (0, 1) and found["count"].startswith("1 "), found
+    assert found["sound_way"] == "websocket" and found["sound_state"] == "live", found
+    assert found["sound_tone_db"] > AUDIBLE_DB and found["sound_pictures"] == 0, found
+    assert found["sound_said"] == "Vous entendez le cours. L’image est désactivée.", found
     assert abs(found["clap_ms"]) < 200
     assert found["age_ms"] < 3000
     assert found["shared_way"] == "websocket" and found["shared_tone_db"] > AUDIBLE_DB, found

@@ -48,7 +48,7 @@ def test_a_trial_that_lasted_begins_the_wait_anew() -> None:
     assert line.see(0, 1000.0 + CALM_S) == "camera"
 
 
-@pytest.mark.parametrize(("quality", "feed"), [("sharp", "camera"), ("saving", "saving"), ("sound", "saving")])
+@pytest.mark.parametrize(("quality", "feed"), [("sharp", "camera"), ("saving", "saving"), ("sound", "sound")])
 def test_a_choice_by_hand_stays(quality: QualityChoice, feed: str) -> None:
     line = Line(quality, 0.0)
     assert [line.see(drops, now) for drops, now in ((0, 1.0), (1, 2.0), (2, 500.0))] == [feed] * 3

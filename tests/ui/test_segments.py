@@ -31,14 +31,16 @@ from tests.lessons.media import FRAME_NS, ORIGIN_NS, film, moved, pictures, shar
 from ui.auth import Identity
 from ui.broadcast import QUEUE, Broadcast, House, Seat
 from ui.feeds import FEEDS, Wanted, wanted
-from ui.segments import SECOND, Head, Segment, Segmenter
+from ui.segments import SECOND, Head, Segment, Segmenter, SoundSegmenter
 
 PUPIL = Identity("pupil", "Zoé", "v", "123456")
 HEAD = Head("type", b"init")
 
 
-def made(packets: list[Packet], origin_ns: int | None = None) -> list[Segment]:
-    segmenter = Segmenter(origin_ns)
+def made(
+    packets: list[Packet], origin_ns: int | None = None, kind: type[Segmenter | SoundSegmenter] = Segmenter
+) -> list[Segment]:
+    segmenter = kind(origin_ns)
     return [segment for packet in packets for segment in segmenter.push(packet)]
 
 
@@ -121,6 +123,35 @@ def test_the_zero_of_the_timeline_can_be_given() -> None:
     origin_ns = ORIGIN_NS - 100 * SECOND
     seen, heard = (times(made(film(2), origin_ns), kind) for kind in ("video", "audio"))
     assert seen[0] == pytest.approx(100, abs=0.001) and heard[0] == pytest.approx(100, abs=0.03)
+
+
+def test_sound_alone_keeps_its_place_on_the_timeline() -> None:
+    origin_ns = ORIGIN_NS - 100 * SECOND
+    sounds = [packet for packet in film(4) if packet.codec == "aac"]
+    alone = made(film(4), origin_ns, SoundSegmenter)
+    assert alone[0].head.type == 'audio/mp4; codecs="mp4a.40.2"' and all(segment.start for segment in alone)
+    assert len({id(segment.head) for segment in alone}) == 1
+    heard = times(alone, "audio")
+    assert heard[0] == pytest.approx((sounds[0].pts_ns - origin_ns) / SECOND, abs=0.001)
+    assert 0 <= (sounds[-1].pts_ns - origin_ns) / SECOND - heard[-1] < 0.15
+    steps = [after - before for before, after in zip(heard, heard[1:], strict=False)]
+    assert max(steps) < 0.03
+    assert 30 <= len(alone) <= 40  # about 100 ms each
+    size = sum(len(segment.data) for segment in alone)
+    assert size < sum(len(packet.data) for packet in sounds) * 1.5
+
+
+def test_a_screens_sound_alone() -> None:
+    alone = made([*pictures(1), *shared_sounds()], kind=SoundSegmenter)
+    assert alone[0].head.type == 'audio/mp4; codecs="opus"'
+    assert times(alone, "audio") == pytest.approx([number / 50 for number in range(195)], abs=0.001)
+
+
+def test_a_hole_in_sound_alone_stays_one() -> None:
+    sounds = [packet for packet in film(4) if packet.codec == "aac"]
+    heard = times(made([*sounds[:40], *sounds[90:]], kind=SoundSegmenter), "audio")
+    (hole,) = [after - before for before, after in zip(heard, heard[1:], strict=False) if after - before > 0.1]
+    assert hole == pytest.approx(51 * 1024 / 48_000, abs=0.03)
 
 
 @given(data=st.data())
@@ -255,6 +286,7 @@ def test_keyframes_are_asked_for_when_they_stay_away() -> None:
     assert screen.wish(float("inf")) == RequestKeyframe(SCREEN_MAIN)
     assert screen.wish(1.0) is None and camera.wish(1.0) is None
     assert saving.wish(0.1) == WantRung("camera/360p")
+    assert FEEDS["sound"].wish(float("inf")) is None and FEEDS["screen sound"].wish(float("inf")) is None
 
 
 def test_who_watches_camera_and_screen_counts_once() -> None:
@@ -263,9 +295,13 @@ def test_who_watches_camera_and_screen_counts_once() -> None:
     camera, screen = house["camera"].sit(PUPIL), house["screen"].sit(PUPIL)
     saving = house["saving"].sit(PUPIL)
     house["camera"].leave(camera)
-    assert told == [["Zoé"]] * 4
+    sound, screen_sound = house["sound"].sit(PUPIL), house["screen sound"].sit(PUPIL)
+    house["saving"].leave(saving)
+    house["sound"].leave(sound)
+    assert told == [["Zoé"]] * 7 + [[]]
+    saving = house["saving"].sit(PUPIL)
     house.close_screen()
-    assert screen.closed and not saving.closed
+    assert screen.closed and screen_sound.closed and not saving.closed
     house.close_pupils()
     assert saving.closed
 
@@ -278,7 +314,15 @@ def test_who_watches_camera_and_screen_counts_once() -> None:
         (("attic", "automatic", "yes"), None),
         (("camera", "best", "yes"), None),
         (("camera", "automatic", "loud"), None),
+        (("screen", "sound", "yes"), Wanted("screen", "sound", True)),
+        (("screen", "sound", "no"), None),
     ],
 )
 def test_what_can_be_asked_for(query: tuple[str, str, str], found: Wanted | None) -> None:
     assert wanted(*query) == found
+
+
+def test_what_is_sent_of_the_screen() -> None:
+    asked = (("automatic", "yes"), ("saving", "no"), ("sound", "yes"))
+    found = [wanted("screen", *one) for one in asked]
+    assert [one and one.screen_feed for one in found] == ["screen", "silent screen", "screen sound"]

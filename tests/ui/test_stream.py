@@ -15,6 +15,7 @@ from appliance.messages import SourceState
 from tests.kit import wait_until
 from tests.ui.conftest import PIN, Kit, make_kit
 from tests.websocket import Client
+from ui.feeds import FEEDS, FeedName
 from ui.segments import Head, Segment
 
 UPGRADE = (
@@ -131,6 +132,23 @@ def test_saving_by_hand(kit: Kit, address: str) -> None:
     link = connected(address, kit.teacher_token(), "?quality=saving")
     wait_until(lambda: house["saving"].sitting(), 5, "the teacher to sit")
     link.close()
+
+
+@pytest.mark.parametrize(("source", "feed"), [("camera", "sound"), ("screen", "screen sound")])
+def test_sound_alone_by_hand(kit: Kit, address: str, source: str, feed: FeedName) -> None:
+    house = kit.app.extensions["preau"].house
+    kit.state.note(SourceState("screen", live=True))
+    link = connected(address, kit.teacher_token(), f"?source={source}&quality=sound")
+    wait_until(lambda: house[feed].sitting(), 5, "the teacher to sit")
+    assert [name for name in FEEDS if house[name].sitting()] == [feed]
+    assert kit.state.viewers.teachers == (2 if source == "camera" else 1)
+    house[feed].hand_out(Segment(HEAD, b"sound", True))
+    assert [link.receive(5) for _ in range(3)] == [HEAD.type, HEAD.data, b"sound"]
+    kit.state.note(SourceState("screen", live=False))
+    if source == "screen":
+        assert code_of(link) == 1000
+    else:
+        link.close()
 
 
 def test_viewers_leave_threads_for_the_pages(tmp_path: Path, address: str, kit: Kit) -> None:

@@ -1,8 +1,8 @@
 // The live picture over a WebSocket, as fragmented MP4 for Media Source Extensions: for networks without UDP.
 //
 // The kit says the type as text, then sends an initialisation segment and fragments, the first with a keyframe; the same
-// again when the picture becomes another. What is played stays within a second of what has come; with the sound of a
-// screen on which little moves, which comes only as often as its pictures, some more.
+// again when the picture becomes another. Who wants "sound" gets no picture. What is played stays within a second of what
+// has come; with the sound of a screen on which little moves, which comes only as often as its pictures, some more.
 
 import { Refused } from "./whep.js";
 
@@ -51,6 +51,10 @@ export class StreamSession {
   #type = "";
   #queue = [];
   #url = null;
+  #received = 0;
+  #heard = 0;
+  #mayBeSilent = false;
+  #nothing = false;
   #closed = false;
   #end;
 
@@ -63,7 +67,15 @@ export class StreamSession {
     this.#address.search = new URL(endpoint, location.href).search;
     const { searchParams } = this.#address;
     if (quality !== "automatic") searchParams.set("quality", quality);
-    if (searchParams.get("source") === "screen" && !Source.isTypeSupported(WITH_OPUS)) searchParams.set("sound", "no");
+    const pictureless = quality === "sound";
+    if (searchParams.get("source") === "screen") {
+      const deaf = !Source.isTypeSupported(WITH_OPUS);
+      if (deaf) searchParams.set("sound", "no");
+      this.#nothing = deaf && pictureless;
+      this.#mayBeSilent = pictureless;
+    }
+    /** What the kit sends beside the sound, as a WHEP session says it. */
+    this.showing = pictureless ? "none" : "high";
     this.connected = true;
     this.ended = new Promise((resolve) => (this.#end = resolve));
   }
@@ -72,8 +84,12 @@ export class StreamSession {
     return Source !== undefined;
   }
 
-  /** Resolves once the kit has said the type. Throws Refused, or TypeError when it is out of reach. */
+  /**
+   * Resolves once the kit has said the type, or is connected where it may have nothing to say. Throws Refused, or
+   * TypeError when it is out of reach.
+   */
   open(signal) {
+    if (this.#nothing) return Promise.resolve();
     const socket = new WebSocket(this.#address);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
@@ -81,7 +97,10 @@ export class StreamSession {
       const fail = () => reject(new TypeError("the kit is out of reach"));
       const timer = setTimeout(fail, OPEN_TIMEOUT_MS);
       signal?.addEventListener("abort", fail);
-      socket.onopen = () => socket.send(this.#token ?? "");
+      socket.onopen = () => {
+        socket.send(this.#token ?? "");
+        if (this.#mayBeSilent) resolve();
+      };
       socket.onmessage = ({ data }) => {
         clearTimeout(timer);
         if (typeof data !== "string") return this.#take(data);
@@ -102,6 +121,7 @@ export class StreamSession {
     this.#type = type;
     this.#source = new Source();
     this.#url = URL.createObjectURL(this.#source);
+    if (this.#video) this.#video.src = this.#url;
     this.#source.addEventListener("sourceopen", () => {
       if (this.#buffer || this.#closed) return;
       try {
@@ -116,6 +136,7 @@ export class StreamSession {
   }
 
   #take(data) {
+    this.#received += 1;
     this.#queue.push(data);
     this.#next();
   }
@@ -177,12 +198,24 @@ export class StreamSession {
     this.#video = video;
     video.srcObject = null;
     video.disableRemotePlayback = true; // ManagedMediaSource asks for it
-    video.src = this.#url;
+    if (this.#url) video.src = this.#url;
   }
 
   /** Another quality takes another session. */
   async choose(quality) {
     if (quality && quality !== this.#quality) this.end("another quality");
+  }
+
+  /** Whether no moving picture is wanted. */
+  get pictureless() {
+    return this.showing === "none";
+  }
+
+  /** Whether something has come since the last call; where there may be no sound, it need not. */
+  async hears() {
+    const more = this.#received > this.#heard || this.#mayBeSilent;
+    this.#heard = this.#received;
+    return more;
   }
 
   async frames() {
