@@ -118,12 +118,12 @@ class Kit:
         """kill -9 of everything at once: what a power cut does to the processes."""
         assert self._process
         victims = self.processes()
-        for process in victims:  # frozen first, so that none sees another die
-            process.suspend()
-        for process in victims:
-            process.kill()
-        psutil.wait_procs(victims, 5)
+        for act in (psutil.Process.suspend, psutil.Process.kill):  # frozen first, so that none sees another die
+            for process in victims:
+                with suppress(psutil.NoSuchProcess):  # a thumbnail has been made
+                    act(process)
         self._process.wait()
+        wait_until(lambda: all(map(dead, victims)), 5, "the kit to be dead")
         self._reader.join()
 
     def service(self, name: str) -> psutil.Process:
@@ -181,6 +181,15 @@ class Kit:
         samples = re.findall(rf"^{name}(?:{{([^}}]*)}})? (\S+)$", text, re.MULTILINE)
         wanted = {f'{label}="{value}"' for label, value in labels.items()}
         return sum(float(value) for found, value in samples if wanted <= set(found.split(",")))
+
+
+def dead(process: psutil.Process) -> bool:
+    """Whether nothing of it is left but its number: it holds no file, lock or port. An orphan's number stays until init
+    takes note, which may be seconds later."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and len(list(Path(f"/proc/{process.pid}/task").iterdir())) == 1
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return True
 
 
 def free_port(host: str = "127.0.0.1") -> int:
