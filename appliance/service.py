@@ -17,7 +17,7 @@ from types import FrameType
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
-from appliance import exposition, logs, process_names
+from appliance import exposition, logs, process_names, threads
 from appliance.bus import Publisher
 from appliance.lifetime import EXIT_CONFIGURATION, die_with_supervisor
 from appliance.messages import Health
@@ -39,11 +39,13 @@ class Service:
         self.started_ns = time.monotonic_ns()
         self.restarts = int(os.environ.get("PREAU_RESTARTS", "0"))
         self._threads: list[threading.Thread] = []
+        self._seen_kinds: set[str] = set()
         shared = process_names.service(name) == process_names.STREAMING and settings.streaming_processes > 1
         self._labels = {"service": name} if shared else {}
         prefix = f"preau_{process_names.service(name)}"
         self._memory = Gauge(f"{prefix}_resident_bytes", "Resident memory (VmRSS).", registry=self.registry)
         self._cpu = Gauge(f"{prefix}_cpu_seconds", "User and system time used.", registry=self.registry)
+        self._kinds = Gauge(f"{prefix}_threads", "Threads by name, without numbers.", ["kind"], registry=self.registry)
         restarts = Gauge(f"{prefix}_restarts", "Times the service was started again.", registry=self.registry)
         restarts.set(self.restarts)
 
@@ -80,11 +82,18 @@ class Service:
         while True:
             self._memory.set(resident_bytes())
             self._cpu.set(time.process_time())
+            self._count_threads()
             text = exposition.expose(self.registry, self._labels)
             self.publisher.send(Health(self.name, os.getpid(), self.started_ns, self.restarts, text))
             notify_systemd("WATCHDOG=1")
             if self.stopping.wait(HEALTH_INTERVAL_S):
                 return
+
+    def _count_threads(self) -> None:
+        found = threads.by_kind()
+        self._seen_kinds.update(found)
+        for kind in self._seen_kinds:
+            self._kinds.labels(kind).set(found[kind])
 
 
 def begin(name: str) -> Service:
