@@ -52,6 +52,7 @@ def test_several_are_told_apart_and_each_family_stands_once() -> None:
         ("streaming", 2, b'\npreau_streaming_restarts{service="streaming"} 0.0\n'),
         ("streaming-2", 2, b'\npreau_streaming_restarts{service="streaming-2"} 0.0\n'),
         ("capture", 2, b"\npreau_capture_restarts 0.0\n"),
+        ("capture", 1, b'\npreau_capture_threads{kind="health"} 1.0\n'),
     ],
 )
 def test_a_process_labels_its_counters_where_there_are_several(

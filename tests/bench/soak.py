@@ -5,13 +5,18 @@
 Viewers come as pages do. Some leave without a goodbye, some never do anything with the answer. Every few seconds
 memory, descriptors and threads of each service are read, and the tasks of streaming's loop. When all have left and
 every time-out has passed, what is left over is counted beside what was there before the first came. Demo sources, lo.
+
+Threads of a pool are counted apart: a pool starts one whenever all are busy, up to its limit, and keeps it, so that it
+has as many as were ever busy at once. One that something holds up for ever would hold a socket, and be seen by that.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import collections
 import random
+import re
 import tempfile
 import time
 from contextlib import suppress
@@ -31,6 +36,7 @@ WARM_UP_SHARE = 0.2  # of the time: caches and pools fill
 STAY_S = (5.0, 60.0)
 VANISH_SHARE, MUTE_SHARE = 0.2, 0.1
 GONE_S = 40.0  # the longest time-out, twice
+POOLS = ("ThreadPoolExecutor", "asyncio")  # gunicorn's (http_threads at most), and the event loop's
 
 
 class Sample(NamedTuple):
@@ -71,6 +77,13 @@ def look(kit: Kit, name: str) -> Sample:
 def sample_of(process: psutil.Process) -> Sample:
     sockets = len(process.net_connections("inet"))
     return Sample(process.memory_info().rss / 2**20, process.num_fds(), sockets, process.num_threads())
+
+
+def threads_by_kind(kit: Kit) -> collections.Counter[tuple[str, str]]:
+    """How many threads each service has of each kind, as it says itself once a second."""
+    text = kit.request("GET", "/metrics")[1].decode()
+    samples = re.findall(r'^preau_(\w+)_threads{kind="([^"]*)"} (\S+)$', text, re.MULTILINE)
+    return collections.Counter({(service, kind): int(float(count)) for service, kind, count in samples})
 
 
 class Crowd:
@@ -142,6 +155,7 @@ async def soak(kit: Kit, code: str, options: argparse.Namespace) -> dict[str, fl
     await Crowd(kit, code, options.seed).run(3, 10.0)  # what is made for the first and then stays
     await asyncio.sleep(GONE_S)
     before, tasks = {name: look(kit, name) for name in SERVICES}, kit.metric("preau_streaming_tasks")
+    kinds = threads_by_kind(kit)
     records, crowd = Records(), Crowd(kit, code, options.seed + 1)
     sampling = asyncio.ensure_future(sample(kit, records, time.monotonic()))
     await crowd.run(options.viewers, options.minutes * 60)
@@ -154,6 +168,13 @@ async def soak(kit: Kit, code: str, options: argparse.Namespace) -> dict[str, fl
         figures[f"rss_grown_mib_{name}"] = round(after[name].rss_mib - before[name].rss_mib, 1)
     for what in ("descriptors", "sockets", "threads"):
         figures[f"{what}_left"] = sum(getattr(after[name], what) - getattr(before[name], what) for name in SERVICES)
+    grown = threads_by_kind(kit)
+    grown.subtract(kinds)
+    for (service, kind), more in sorted(grown.items()):
+        if more:
+            say(f"threads of {service}: {more:+} {kind}")
+    figures["pool_threads_grown"] = sum(more for (_, kind), more in grown.items() if kind in POOLS)
+    figures["threads_left"] -= figures["pool_threads_grown"]
     figures["tasks_left"] = kit.metric("preau_streaming_tasks") - tasks
     return figures
 
