@@ -45,14 +45,20 @@ def launch(kind: BrowserType, *flags: str, executable: str = CHROMIUM, mute: boo
     return kind.launch(executable_path=executable, args=[*FLAGS, *flags], ignore_default_args=ignored)
 
 
+def program(prefix: Sequence[str], folder: Path) -> str:
+    """Chromium run through a command, as one file in `folder`."""
+    script = folder / "chromium"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join([*prefix, CHROMIUM])} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
 @contextmanager
 def chromium(*flags: str, prefix: Sequence[str] = (), mute: bool = True) -> Iterator[Browser]:
     """A browser, run through the command `prefix` (another network namespace)."""
     with sync_playwright() as playwright, TemporaryDirectory(prefix="preau-test-") as folder:
-        program = Path(folder) / "chromium"
-        program.write_text(f'#!/bin/sh\nexec {shlex.join([*prefix, CHROMIUM])} "$@"\n')
-        program.chmod(0o755)
-        browser = launch(playwright.chromium, *flags, executable=str(program) if prefix else CHROMIUM, mute=mute)
+        executable = program(prefix, Path(folder)) if prefix else CHROMIUM
+        browser = launch(playwright.chromium, *flags, executable=executable, mute=mute)
         yield browser
         browser.close()
 
