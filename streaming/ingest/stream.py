@@ -44,14 +44,15 @@ class Stream:
         self._seq = 0
         self._malformed = 0
         self._last_pts_ns: int | None = None
+        self._clock = TrackClock(self._rate, shared)
         self._begin(0)
 
     def _begin(self, ssrc: int) -> None:
-        """Another SSRC is another stream: numbers, timestamps and pictures start anew."""
+        """Another SSRC is another stream: numbers, timestamps and pictures start anew; time on the bus does not."""
         self.ssrc = ssrc
         self._reorder = Reorder(VIDEO_WAIT_NS if self._video else AUDIO_WAIT_NS)
         self._pictures = Depacketiser()
-        self._clock = TrackClock(self._rate, self._shared)
+        self._clock = TrackClock(self._rate, self._shared, self._clock.last_ns)
         self._jitter = 0.0
         self._transit: int | None = None
         self._reported = (0, 0)

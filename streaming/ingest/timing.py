@@ -36,15 +36,16 @@ class Offset:
 
 
 class TrackClock:
-    """One track's RTP timestamps of `rate` Hz; `shared` is the offset of the publisher's clock."""
+    """One track's RTP timestamps of `rate` Hz; `shared` is the offset of the publisher's clock. Its times begin after
+    `last_ns`, if that is given: the last one that was given out."""
 
-    def __init__(self, rate: int, shared: Offset) -> None:
+    def __init__(self, rate: int, shared: Offset, last_ns: int | None = None) -> None:
         self._rate = rate
         self._shared = shared
         self._own = Offset()
         self._ticks = Unwrapped(32)
         self._report: tuple[int, int] | None = None
-        self._last_ns: int | None = None
+        self.last_ns = last_ns
 
     def report(self, ntp: int, ticks: int) -> None:
         """Take in a sender report: its 64-bit NTP time and RTP timestamp are one instant. All zeros mean none."""
@@ -60,7 +61,7 @@ class TrackClock:
             at_ticks, at_ns = self._report
             theirs, offset = at_ns + (whole - at_ticks) * NS // self._rate, self._shared
         pts_ns = theirs + offset.see(theirs, arrived_ns)
-        if self._last_ns is not None and pts_ns <= self._last_ns:
-            pts_ns = self._last_ns + 1
-        self._last_ns = pts_ns
+        if self.last_ns is not None and pts_ns <= self.last_ns:
+            pts_ns = self.last_ns + 1
+        self.last_ns = pts_ns
         return pts_ns

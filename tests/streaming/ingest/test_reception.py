@@ -137,6 +137,15 @@ def test_a_stream_numbers_what_is_whole(video: list[BusPacket]) -> None:
     assert more[0].keyframe and [packet.seq for packet in more] == list(range(len(video) + 1, len(video) + 6))
 
 
+def test_time_goes_on_when_a_stream_begins_anew() -> None:
+    one, opus = stream("audio"), b"\xf8\xff\xfe"
+    found = [
+        one.push(Packet(96, False, 1, ticks, ssrc, opus), 10 * NS) for ssrc, ticks in ((7, 480_000), (8, 0), (9, 5))
+    ]
+    times = [packet.pts_ns for packets in found for packet in packets]
+    assert len(set(times)) == 3 and times == sorted(times)
+
+
 def test_a_lost_packet_is_resent_or_costs_the_group(video: list[BusPacket]) -> None:
     packets = packetised(video)
     gone = next(place for place, each in enumerate(packets) if each.ticks == 3000 * 10)
