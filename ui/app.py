@@ -66,6 +66,7 @@ def create_app(
         Openings(VIEWER_OPENINGS, ADDRESS_OPENINGS),
         counters,
         house,
+        threading.BoundedSemaphore(settings.http_threads - max(2, settings.http_threads // 8)),
         project_version(),
     )
     app.extensions[KEY] = context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from threading import BoundedSemaphore
 from typing import cast
 
 from flask import current_app
@@ -49,6 +50,7 @@ class Context:
     openings: Openings
     counters: Counters
     house: House
+    places: BoundedSemaphore  # threads that whoever stays (pages, viewers on WebSockets) may hold
     version: str
 
     def require(self, *roles: Role) -> Identity:

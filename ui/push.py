@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from flask import Flask
+from flask import Flask, request
 from flask_socketio import (
     ConnectionRefusedError,
     SocketIO,
@@ -16,13 +16,14 @@ from flask_socketio import (
     join_room,
 )
 
+from ui import engine
 from ui.auth import Role, identify
 from ui.context import Context
 from ui.state import Change
 from ui.views import capture_view, live_view, services_view, viewers_view
 
 ROLES: tuple[Role, ...] = ("teacher", "pupil")
-LARGEST_MESSAGE = 16 * 1024
+MOST_PAGES = 16  # of one viewer: a teacher has several open
 
 
 def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[str, Any]]:
@@ -49,14 +50,17 @@ def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[s
 def install(app: Flask, context: Context) -> SocketIO:
     """Attach Socket.IO to `app` and pushes to the state."""
     socketio = SocketIO(
-        app, async_mode="threading", manage_session=False, max_http_buffer_size=LARGEST_MESSAGE, path="socket.io"
+        app, async_mode="threading", manage_session=False, max_http_buffer_size=engine.LONGEST_BODY, path="socket.io"
     )
+    app.wsgi_app = engine.Door(app.wsgi_app, socketio.server, context.places)  # type: ignore[method-assign]
 
     def connect(auth: object = None) -> None:
         token = auth.get("token") if isinstance(auth, dict) else None
         identity = context.tokens.read(token) if isinstance(token, str) else identify(context.tokens)
         if identity is None:
             raise ConnectionRefusedError("unauthorized")
+        if not engine.welcome(socketio.server, request.environ, identity.viewer, MOST_PAGES):
+            raise ConnectionRefusedError("too many pages")
         join_room(identity.role)
         everything: set[Change] = {"lesson", "viewers", "sources", "media", "level", "services"}
         for event, body in messages(context, everything, identity.role):

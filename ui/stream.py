@@ -13,15 +13,13 @@ import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-import simple_websocket
 from flask import Blueprint, Response, request
 
 from appliance.messages import ViewersState
+from ui import links
 from ui.auth import COOKIES, Identity, Tokens
 from ui.broadcast import Seat
 from ui.context import Context, here
@@ -37,7 +35,6 @@ TCP_TIMEOUT_MS = 10_000
 SEND_BUFFER_BYTES = 256 * 1024  # a second of picture and sound: what lies here is already late
 # Of it, what the line has not even taken (tcp(7)): a slow one is to be noticed while it is not far behind.
 UNSENT_BYTES = 64 * 1024
-GOODBYE_S = 1.0
 QUERY = (("source", "camera"), ("quality", "automatic"), ("sound", "yes"))
 REFUSED = 4000
 OVER = 1000
@@ -52,60 +49,45 @@ def viewers(seated: Iterable[Identity]) -> ViewersState:
 class Served(Response):
     """What the view returns when the socket is done: nothing may be written to it any more."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, link: links.Server) -> None:
         super().__init__()
-        self._mode = mode
+        self._link = link
 
     def __call__(self, *arguments: Any) -> Iterable[bytes]:
-        # The way each of the two servers hears of a connection that another protocol has taken over.
-        if self._mode == "gunicorn":
-            raise StopIteration
-        raise ConnectionError
+        links.leave(self._link)
 
 
 @blueprint.route("/stream", websocket=True)
 def stream() -> Response:
-    # Without the extensions that the browser offers: deflating what is already compressed would be done per viewer.
     # Without pings, which another thread would write into a frame that waits for room: whoever is gone is noticed by
     # TCP, for there is always something to send.
-    environ = {key: value for key, value in request.environ.items() if key != "HTTP_SEC_WEBSOCKET_EXTENSIONS"}
-    # Its thread waits for what the viewer says, and must not keep a process from ending.
-    link = simple_websocket.Server.accept(
-        environ,
-        max_message_size=LONGEST_TOKEN,
-        receive_bytes=LONGEST_TOKEN,
-        thread_class=partial(Thread, daemon=True),
-    )
-    link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_TIMEOUT_MS)
-    link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-    with suppress(simple_websocket.ConnectionClosed, OSError):
-        hang_up(link, placed(link))
-    return Served(link.mode)
+    link = links.accept(request.environ, LONGEST_TOKEN)
+    with suppress(*links.GONE):
+        link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_TIMEOUT_MS)
+        link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        links.hang_up(link, placed(link))
+    return Served(link)
 
 
-def hang_up(link: Any, code: int) -> None:
-    """Say why, and end the connection: a viewer who does not answer the goodbye would keep it, and a thread, for ever
-    (RFC 6455 section 7.1.1)."""
-    link.close(code)
-    link.thread.join(GOODBYE_S)
-    with suppress(OSError):
-        link.sock.shutdown(socket.SHUT_RDWR)
-
-
-def placed(link: Any) -> int:
+def placed(link: links.Server) -> int:
     """Serve when there is a place: the pages' own requests must find threads too."""
-    places = here().house.places
-    if not places.acquire(blocking=False):
+    context = here()
+    if not context.house.places.acquire(blocking=False):
         return REFUSED + 503
     try:
-        return serve(link)
+        if not context.places.acquire(blocking=False):
+            return REFUSED + 503
+        try:
+            return serve(link)
+        finally:
+            context.places.release()
     finally:
-        places.release()
+        context.house.places.release()
 
 
-def serve(link: Any) -> int:
+def serve(link: links.Server) -> int:
     """Send until there is a reason to close; returns its code. Raises ConnectionClosed or OSError when the viewer
     goes first."""
     context = here()
@@ -125,7 +107,7 @@ def serve(link: Any) -> int:
     return OVER
 
 
-def show(link: Any, context: Context, identity: Identity, asked: Wanted) -> None:
+def show(link: links.Server, context: Context, identity: Identity, asked: Wanted) -> None:
     """Send the feed that was asked for, or what the line carries of it, until the seat is closed."""
     lines, viewer = context.house.lines, identity.viewer
     line = lines.take(viewer, asked.quality, time.monotonic()) if asked.source == "camera" else None
@@ -160,7 +142,7 @@ def introduced(tokens: Tokens, said: str | bytes | None) -> Identity | None:
     return next(filter(None, (tokens.read(request.cookies.get(cookie, "")) for cookie in COOKIES.values())), None)
 
 
-def send_next(link: Any, seat: Seat) -> bool:
+def send_next(link: links.Server, seat: Seat) -> bool:
     """Write what the seat has next. False when the seat is closed; also when the viewer says anything more, which no
     page does."""
     if seat.closed:

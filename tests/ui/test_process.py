@@ -47,8 +47,11 @@ class Process:
         self.master = subprocess.Popen([sys.executable, "-m", "ui"], env=self._environment, stderr=self.log, cwd=ROOT)
         wait_for(lambda: self.request("GET", "/healthz")[0] in (200, 503), 15)
 
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+
     def request(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = self.connect()
         try:
             connection.request(method, path, json.dumps(body), {"Content-Type": "application/json"})
             response = connection.getresponse()
