@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, cast
 
+from aioice.stun import TransactionError
 from aioice.utils import random_string
 from aiortc import (
     RTCBundlePolicy,
@@ -229,6 +230,21 @@ class Connection:
             await self._gather(new)
         candidates = self._dtls.transport.iceGatherer.getLocalCandidates()
         return connection.local_username, connection.local_password, candidates
+
+    async def round_trip_ns(self) -> int | None:
+        """How long the browser's answer to a STUN check took just now, with all that queues there and back; None when
+        none came within half a second. Consent checks (RFC 7675) are the same message."""
+        connection = self._connection
+        pair, password = connection._nominated.get(1), connection.remote_password
+        if pair is None or password is None:
+            return None
+        request, key = connection.build_request(pair, nominate=False), password.encode()
+        asked_ns = time.monotonic_ns()
+        try:
+            await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=0)
+        except TransactionError:
+            return None
+        return time.monotonic_ns() - asked_ns
 
     def _repoint(self) -> None:
         """Send to the nominated pair from now on."""

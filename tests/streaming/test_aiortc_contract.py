@@ -10,6 +10,7 @@ from typing import Any
 import aioice
 import pytest
 from aioice.ice import CandidatePair, Connection, StunProtocol
+from aioice.stun import TransactionError, TransactionTimeout
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
@@ -127,6 +128,38 @@ def test_the_end_of_ice_is_heard_before_aioice_looks() -> None:
         await watcher.close()
 
     asyncio.run(scenario())
+
+
+def test_a_check_tells_the_round_trip() -> None:
+    assert list(inspect.signature(Connection.build_request).parameters) == ["self", "pair", "nominate"]
+    wanted = ["request", "addr", "integrity_key", "retransmissions"]
+    assert list(inspect.signature(StunProtocol.request).parameters)[1:] == wanted
+    assert issubclass(TransactionTimeout, TransactionError)
+
+    async def scenario() -> list[int | None]:
+        peers = [Connection(ice_controlling=controlling) for controlling in (True, False)]
+        for one, other in (peers, peers[::-1]):
+            one._local_candidates += await one.get_component_candidates(1, ["127.0.0.1"])
+            one._local_candidates_end = True
+            other.remote_username, other.remote_password = one.local_username, one.local_password
+            for candidate in one.local_candidates:
+                await other.add_remote_candidate(candidate)
+            await other.add_remote_candidate(None)
+        await asyncio.gather(*(peer.connect() for peer in peers))
+        subject = Peer(["audio"], SSRCS, on_ready=lambda _: None, on_rtcp=lambda _: None, on_gone=lambda: None)
+        unconnected = await subject.round_trip_ns()
+        own, subject._connection = subject._connection, peers[1]
+        took = await subject.round_trip_ns()
+        await peers[0].close()
+        unanswered = await subject.round_trip_ns()
+        subject._connection = own
+        await subject.close()
+        await peers[1].close()
+        return [unconnected, took, unanswered]
+
+    unconnected, took, unanswered = asyncio.run(scenario())
+    assert (unconnected, unanswered) == (None, None)
+    assert took is not None and 0 < took < 500_000_000
 
 
 def test_a_sender_is_started_by_its_send_method_only() -> None:
