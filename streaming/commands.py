@@ -100,6 +100,7 @@ class Commands:
             rungs=self._fanout.rungs_of(command.source),
             quality=command.quality,
             ssrcs=self._fanout.ssrcs,
+            start=self._fanout.first_step(command.viewer, time.monotonic_ns()),
             on_ready=self._fanout.ready,
             on_gone=self._fanout.remove,
             on_keyframe=self._fanout.want_keyframe,

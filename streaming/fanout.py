@@ -15,6 +15,7 @@ from streaming import clock
 from streaming.delivery import Delivery
 from streaming.ladder import Step
 from streaming.lane import Lane, Ssrcs
+from streaming.memory import Memory
 from streaming.metrics import Metrics
 from streaming.track import Track
 from streaming.viewer import CONNECT_TIMEOUT_S, Viewer
@@ -25,6 +26,7 @@ CLOSE_TIMEOUT_S = 3.0
 WISH_NS = 500_000_000  # viewers who change at once make one wish
 LINGER_NS = 5 * clock.NS
 MOST_OF_ONE = 8  # a page has two, and for some seconds those that it has just left
+MOST_PROBES = 4
 
 
 @dataclass
@@ -38,7 +40,7 @@ class _Counted:
 
 class Fanout:
     """Tracks and viewers. `ask_keyframe(track name)`, `wish(track name)`, which tells capture that a rung is watched,
-    and `announce(state)` must not wait."""
+    and `announce(state)` must not wait. `saving_bps` is the saving rung's rate, as long as nobody watches it."""
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Fanout:
         ask_keyframe: Callable[[str], None],
         wish: Callable[[str], None],
         announce: Callable[[ViewersState], None],
+        saving_bps: int = 0,
     ) -> None:
         offset = clock.wall_offset_ns()
         self.tracks = {
@@ -56,12 +59,15 @@ class Fanout:
             "video": Track(SCREEN_MAIN, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset),
             "audio": Track(SCREEN_OPUS, kind="audio", rate=clock.AUDIO_RATE, wall_offset_ns=offset),
         }
-        self._saving = Track(CAMERA_360P, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset, rung=1)
+        self._saving = Track(
+            CAMERA_360P, kind="video", rate=clock.VIDEO_RATE, wall_offset_ns=offset, rung=1, nominal_bps=saving_bps
+        )
         self._wished_ns: int | None = None
         self.viewers: dict[str, Viewer] = {}
         self.ssrcs = {"video": Ssrcs.chosen(), "audio": Ssrcs.chosen()}
         self._delivery = Delivery(self.viewers, self._full)
         self.changed = self._delivery.changed
+        self._memory = Memory()
         self._over: dict[str, int] = {}
         self._by_name = {track.name: track for track in (*self.tracks.values(), self._saving, *self._screen.values())}
         self._metrics = metrics
@@ -174,14 +180,22 @@ class Fanout:
                 frames, ask = track.start(now_ns)
                 if frames:
                     self._delivery.catch_up(viewer, viewer.lanes[track], frames)
+                    viewer.begin_sound()
                 if ask:
                     self._request(track)
         self.announce()
+
+    def first_step(self, owner: str, now_ns: int) -> Step:
+        """Where a new session of `owner` begins: where one ended lately, or is about to end."""
+        present = [one.line for one in self.viewers.values() if one.owner == owner and one.line is not None]
+        return min(present, default=self._memory.recall(owner, now_ns))
 
     def remove(self, viewer: Viewer) -> asyncio.Task[None]:
         """Forget a viewer and close it in the background. Idempotent."""
         if self.viewers.pop(viewer.session, None) is not None:
             self.changed()
+            if viewer.line is not None:
+                self._memory.remember(viewer.owner, viewer.line, time.monotonic_ns())
             self._count(viewer)
             for lane in viewer.every_lane:
                 self._counted.pop(lane, None)
@@ -230,13 +244,14 @@ class Fanout:
                     log.info("a viewer fell silent", viewer=viewer.name, count=count)
                 self.remove(viewer)
             elif viewer.connected:
-                viewer.report(now_ns)
+                viewer.tick(now_ns)
                 self._count(viewer)
             elif now_ns - viewer.opened_ns > CONNECT_TIMEOUT_S * clock.NS:
                 if count := self._unconnected.hit(now_ns / clock.NS):
                     log.info("a viewer never connected", viewer=viewer.name, count=count)
                 self.remove(viewer)
         self._end_lingering(now_ns)
+        self._let_probe(now_ns)
         for track in self._by_name.values():
             if track.keyframes.due(now_ns):
                 self._request(track)
@@ -245,6 +260,13 @@ class Fanout:
         self._metrics.saving_viewers.set(sum(viewer.watches(self._saving) for viewer in self.viewers.values()))
         self._metrics.worst_loss.set(max((viewer.loss for viewer in self.viewers.values()), default=0.0))
         self.announce()
+
+    def _let_probe(self, now_ns: int) -> None:
+        """A few viewers at a time try for more: many share a line, and what one finds free, others may have found."""
+        connected = [viewer for viewer in self.viewers.values() if viewer.connected]
+        free = MOST_PROBES - sum(viewer.probing for viewer in connected)
+        for viewer in [viewer for viewer in connected if viewer.wants_probe(now_ns)][: max(0, free)]:
+            viewer.probe(now_ns)
 
     def announce(self) -> None:
         """Publish who is connected: who also watches the screen counts once."""

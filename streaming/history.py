@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from streaming.burst import Burst, Layout, Times, bursts
 
-WINDOW_NS = 2_000_000_000
+NS = 1_000_000_000
+WINDOW_NS = 2 * NS
 BURSTS_KEPT = 15  # frames: half a second of picture, which viewers who join share too
 
 
@@ -87,6 +88,14 @@ class History:
             if frame.keyframe:
                 return result[::-1]
         return []
+
+    def bits_per_second(self, now_ns: int) -> int:
+        """Of payload, within the window before `now_ns`; 0 when what there is of it is short or broken off."""
+        recent = [frame for frame in self._frames if frame.at_ns >= now_ns - self._window_ns]
+        if not recent or recent[0].at_ns > now_ns - self._window_ns // 2 or recent[-1].at_ns < now_ns - NS // 2:
+            return 0
+        octets = sum(len(payload) for frame in recent for payload in frame.payloads)
+        return octets * 8 * NS // (now_ns - recent[0].at_ns)
 
     def clear(self) -> None:
         """Forget everything (nothing after a break refers to it); numbering goes on."""

@@ -1,19 +1,19 @@
 """Which rung a viewer can carry: a controller from feedback and time to one of three steps. Pure; times in ns.
 
-Down: at the first sign that the line carries less than is sent. Up: after a calm that doubles with every climb that
-failed, as a trial: the top rung is sent, and the first sign of congestion ends it. So a line that never carries the
-upper rung sees ever rarer trials, and there is no oscillation. Sound is no matter of this module: it is always sent.
-
-A receiver's estimate (REMB) is bounded by what it receives, and grows slowly after a quiet scene. What tells is not
-that it is low but that it fell, or stays, below what is being sent.
+Down: at the first sign that the line carries less than is sent (streaming.signs). Up: after a calm, and after a probe:
+beside the present rung goes so much more that the line has to carry what the upper one needs. The first sign of
+congestion ends the probe, which cost no picture, and doubles the calm before the next; without one, the upper rung is
+sent, at first on trial. So a line that never carries the upper rung sees ever rarer probes, and there is no
+oscillation. Viewers who cannot be probed get the trial alone. Sound is no matter of this module: it is always sent.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Mapping
 from enum import IntEnum
 
-NS = 1_000_000_000
+from streaming.losses import NS
+from streaming.signs import Signs
 
 
 class Step(IntEnum):
@@ -24,106 +24,142 @@ class Step(IntEnum):
     HIGH = 2
 
 
-HEAVY_LOSS = 0.15  # of one report: congestion
-LIGHT_LOSS = 0.08  # of two reports in a row: congestion, too
-NACK_RATIO = 0.25
-NACK_LEAST = 10  # packets asked for again within the window; fewer say nothing
-WINDOW_NS = NS
-ESTIMATE_SHARE = 0.9  # an estimate below this share of what is sent, and not rising, is congestion
-ESTIMATE_FELL = 0.97
-FLAT_ESTIMATES = 3  # so many low ones in a row, none rising
+# What goes to a viewer on each step, bits of RTP payload a second, sound included, until `Ladder.rates` is set.
+RATES: Mapping[Step, int] = {Step.STILL: 32_000, Step.LOW: 432_000, Step.HIGH: 1_532_000}
 NO_PICTURE_BPS = 150_000  # a line that carries less gets stills
-SETTLE_NS = 2 * NS  # after a step down its queues drain: what is heard meanwhile is about the step above
+THIN_SHARE = 0.75  # and one that carries less than this share of the low rung
+SETTLE_NS = NS  # after a step down its queues drain: what is heard meanwhile is about the step above
+RAMP_NS = NS * 3 // 2  # a probe grows slowly: it ends before it has filled a queue that sound must pass
+HOLD_NS = NS
+NO_ANSWER_NS = 6 * NS
+PROBE_MARGIN = 1.2  # over the upper rung's mean: packets have headers, keyframes are large
+PROBE_QUEUE_NS = NS * 6 // 100  # twice in a row: radio alone makes some packets late
 TRIAL_NS = 10 * NS
 CALM_NS = 10 * NS
-LONGEST_CALM_NS = 320 * NS
+LONGEST_CALM_NS = 320 * NS  # between trials, which cost a piece of picture when they fail
+LONGEST_PROBE_CALM_NS = 80 * NS
 PROVEN_NS = 60 * NS  # a climb that lasted so long was none too many
 TROUBLE_LASTS_NS = NS * 8 // 10
 TROUBLE_FORGOTTEN_NS = 3 * NS
 
 
 class Ladder:
-    """One viewer's controller. `step` is what to send, `top` at most; every method may change it."""
+    """One viewer's controller. `step` is what to send, `top` at most; every method may change it.
 
-    def __init__(self, now_ns: int, top: Step = Step.HIGH) -> None:
-        self.step = top
+    `probes` tells whether the line can be probed, `rates` what goes to the viewer on each step. Who owns the ladder
+    begins a probe (`begin_probe`) once `due` says so, and sends `extra` beside the rung while `probing`. Running totals
+    of what went to the viewer, probes included, are told (`sent`) at the beginning and before anything that is heard.
+    """
+
+    def __init__(self, now_ns: int, top: Step = Step.HIGH, start: Step = Step.HIGH, *, probes: bool = False) -> None:
+        self.step = min(start, top)
+        self.rates = RATES
+        self.probes = probes
         self._top = top
-        self._changed_ns = now_ns
-        self._calm_since_ns = now_ns
+        self._signs = Signs(now_ns)
+        self._settled_ns = now_ns
+        self._changed_ns = self._calm_since_ns = now_ns
         self._calm_ns = CALM_NS
         self._climbed_ns: int | None = None
         self._trouble_ns = now_ns - TROUBLE_FORGOTTEN_NS - 1
         self._on_trial = False
-        self._light = 0
-        self._estimate: int | None = None
-        self._flat = 0
-        self._nacked: deque[tuple[int, int]] = deque()
-        self._sent: deque[tuple[int, int, int]] = deque()
+        self._probe_ns: int | None = None
+        self._heard_ns = now_ns
+        self.sent = self._signs.sent
+        self.suspicious = self._signs.suspicious
 
-    def sent(self, now_ns: int, packets: int, octets: int) -> None:
-        """Running totals of what went to the viewer. Called a few times a second and with every report."""
-        self._sent.append((now_ns, packets, octets))
-        while len(self._sent) > 2 and self._sent[1][0] <= now_ns - WINDOW_NS:
-            self._sent.popleft()
-        self._climb(now_ns)
+    # --- what is heard ---------------------------------------------------------------------------------------
 
-    def loss(self, now_ns: int, fraction: float) -> None:
-        """A report block: the fraction lost, 0 to 1, since the one before (RFC 3550 section 6.4.1)."""
-        self._light = self._light + 1 if fraction >= LIGHT_LOSS else 0
-        if fraction >= HEAVY_LOSS or self._light >= 2:
+    def received(self, now_ns: int, stream: int, highest: int, lost: int) -> None:
+        """A report block on one of the viewer's streams: highest sequence number and number lost, as running totals."""
+        self._heard_ns = now_ns
+        congested = self._signs.received(now_ns, stream, highest, lost)
+        if congested or (self.step is Step.HIGH and self._signs.lossy(stream)):
             self._congested(now_ns)
 
     def nacked(self, now_ns: int, packets: int) -> None:
-        """So many packets were asked for again."""
-        self._nacked.append((now_ns, packets))
-        while self._nacked[0][0] <= now_ns - WINDOW_NS:
-            self._nacked.popleft()
-        asked = sum(count for _, count in self._nacked)
-        sent, _ = self._rate()
-        if sent and asked >= max(NACK_LEAST, NACK_RATIO * sent):
+        """So many packets were asked for again, each for the first time."""
+        if self._signs.nacked(now_ns, packets):
             self._congested(now_ns)
 
     def estimate(self, now_ns: int, bits_per_second: int) -> None:
         """The viewer's own estimate of the line (REMB)."""
-        before, self._estimate = self._estimate, bits_per_second
-        _, sending = self._rate()
-        if bits_per_second >= ESTIMATE_SHARE * sending:
-            self._flat = 0
-            return
-        if before is None or bits_per_second > before:
-            self._flat = 0
-            return
-        self._flat += 1
-        if bits_per_second < ESTIMATE_FELL * before or self._flat >= FLAT_ESTIMATES:
+        self._heard_ns = now_ns
+        if self._signs.estimate(now_ns, bits_per_second):
+            self._congested(now_ns)
+
+    def round_trip(self, now_ns: int, took_ns: int) -> None:
+        """The way to the viewer and back."""
+        before_ns = self._signs.queue_ns
+        congested = self._signs.round_trip(now_ns, took_ns)
+        if congested or (self.probing and min(before_ns, self._signs.queue_ns) >= PROBE_QUEUE_NS):
             self._congested(now_ns)
 
     def full(self, now_ns: int) -> None:
         """The socket had no room."""
         self._congested(now_ns)
 
-    def _rate(self) -> tuple[int, float]:
-        """Packets and bits a second, of the last window."""
-        if len(self._sent) < 2:
-            return 0, 0.0
-        (begun_ns, packets, octets), (now_ns, packets_now, octets_now) = self._sent[0], self._sent[-1]
-        seconds = max(0.2, (now_ns - begun_ns) / NS)
-        return round((packets_now - packets) / seconds), (octets_now - octets) * 8 / seconds
+    def pass_time(self, now_ns: int) -> None:
+        """To be called at least once a second, and after all that came with one report."""
+        if self._on_trial and now_ns - self._changed_ns >= TRIAL_NS:
+            self._on_trial = False
+        if self._probe_ns is None:
+            if not self.probes and self._is_calm(now_ns):
+                self._climb(now_ns)
+        # What is heard of the second half of its full rate counts, and silence is no consent.
+        elif now_ns >= self._probe_ns + NO_ANSWER_NS:
+            self._fail(now_ns)
+        elif now_ns >= self._probe_ns + RAMP_NS + HOLD_NS <= self._heard_ns + HOLD_NS // 2:
+            self._climb(now_ns)
+
+    # --- probes ----------------------------------------------------------------------------------------------
+
+    def due(self, now_ns: int) -> bool:
+        """Whether a probe may begin."""
+        return self.probes and not self.probing and self._is_calm(now_ns)
+
+    def begin_probe(self, now_ns: int) -> None:
+        """Only when one is due."""
+        self._probe_ns = now_ns
+        self._signs.begin_anew()
+
+    @property
+    def probing(self) -> bool:
+        """Whether a probe has begun and nothing is decided yet."""
+        return self._probe_ns is not None
+
+    def extra(self, now_ns: int) -> int:
+        """Bits a second to send beside the rung now, headers included; 0 while a probe is over or there is none."""
+        if self._probe_ns is None or now_ns >= self._probe_ns + RAMP_NS + HOLD_NS:
+            return 0
+        wanted = PROBE_MARGIN * self.rates[Step(self.step + 1)] - self.rates[self.step]
+        return max(0, round(wanted * min(1.0, (now_ns - self._probe_ns) / RAMP_NS)))
+
+    # --- decisions -------------------------------------------------------------------------------------------
+
+    def _is_calm(self, now_ns: int) -> bool:
+        return not self._on_trial and self.step < self._top and now_ns - self._calm_since_ns >= self._calm_ns
 
     def _congested(self, now_ns: int) -> None:
         self._calm_since_ns = now_ns
-        if self.step is Step.STILL or (not self._on_trial and now_ns - self._changed_ns < SETTLE_NS):
+        if self.probing:
+            self._fail(now_ns)
+            return
+        if self.step is Step.STILL or (not self._on_trial and now_ns < self._settled_ns):
             return
         if self.step is Step.LOW and not self._on_trial and not self._is_too_thin(now_ns):
             return
         # A climb that did not last was a mistake, whether it ended as a trial or soon after.
         lasted = self._climbed_ns is None or now_ns - self._climbed_ns >= PROVEN_NS
-        self._calm_ns = CALM_NS if lasted else min(2 * self._calm_ns, LONGEST_CALM_NS)
+        self._calm_ns = CALM_NS if lasted else self._longer()
         self._go(now_ns, Step(self.step - 1), trial=False)
 
     def _is_too_thin(self, now_ns: int) -> bool:
-        """Whether the low rung is too much as well: by the estimate, or because congestion lasts. One bad moment does
-        not take the picture away."""
-        if self._estimate is not None and self._estimate < NO_PICTURE_BPS:
+        """Whether the low rung is too much as well: by an estimate that fell below it, or because congestion lasts.
+        One bad moment does not take the picture away."""
+        estimate = self._signs.estimate_bps
+        thin = max(NO_PICTURE_BPS, THIN_SHARE * self.rates[Step.LOW])
+        if estimate is not None and self._signs.fell_ns > self._changed_ns and estimate < thin:
             return True
         since, self._trouble_ns = now_ns - self._trouble_ns, self._trouble_ns
         if since > TROUBLE_FORGOTTEN_NS:
@@ -131,11 +167,18 @@ class Ladder:
             return False
         return since >= TROUBLE_LASTS_NS
 
+    def _fail(self, now_ns: int) -> None:
+        """The line did not carry the probe. The rung that it carried goes on; the queue that is left drains."""
+        self._probe_ns = None
+        self._calm_since_ns = now_ns
+        self._calm_ns = self._longer()
+        self._settle(now_ns)
+
+    def _longer(self) -> int:
+        return min(2 * self._calm_ns, LONGEST_PROBE_CALM_NS if self.probes else LONGEST_CALM_NS)
+
     def _climb(self, now_ns: int) -> None:
-        if self._on_trial and now_ns - self._changed_ns >= TRIAL_NS:
-            self._on_trial = False
-        if self._on_trial or self.step is self._top or now_ns - self._calm_since_ns < self._calm_ns:
-            return
+        self._probe_ns = None
         self._climbed_ns = now_ns
         self._go(now_ns, Step(self.step + 1), trial=True)
 
@@ -143,5 +186,8 @@ class Ladder:
         self.step = step
         self._changed_ns = self._calm_since_ns = now_ns
         self._on_trial = trial
-        self._light = self._flat = 0
-        self._nacked.clear()
+        self._settle(now_ns)
+
+    def _settle(self, now_ns: int) -> None:
+        self._settled_ns = now_ns + SETTLE_NS
+        self._signs.begin_anew()

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from streaming.burst import MOST_PACKETS, TICKS_MASK, Burst, Layout, Path, packet
+from streaming.burst import MOST_PACKETS, TICKS_MASK, Burst, Layout, Path, Times, packet
 from streaming.history import Frame, History
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ RESENDS_KEPT = 1024
 ROUND_TRIP_NS = 50_000_000  # until the viewer's first report tells
 CATCH_UP_STEP_S = 0.001
 MOST_BACKLOG = 64  # bursts: more than any two seconds of picture that a browser can begin with
+PADDING_BYTES = 255  # what the last byte of a packet can count
+_PADDED = 0x20
 # SRTP would lose count of an early wrap when the first packets are lost (RFC 3711 section 3.3.1): who would begin so
 # near it begins elsewhere.
 _NEAR_WRAP = 0xE000
@@ -87,6 +89,7 @@ class Lane:
         self.first_seq = first_seq or 0
         self.waiting = negotiated.kind == "video"
         self.resent = 0
+        self.padded = 0
         self.cohort: Cohort | None = None
         self.next = -1  # the payload number that continues the present run
         self.backlog: deque[tuple[Burst, int, Frame | None]] = deque()
@@ -138,6 +141,11 @@ class Lane:
     def bursts(self, frame: Frame) -> list[Burst]:
         """The frame as this lane's datagrams."""
         return frame.made.get(self._alike) or frame.bursts(self._alike, self._layout)
+
+    @property
+    def overhead(self) -> int:
+        """Bytes of a packet on the stream of RTX beside its payload."""
+        return len(self._repair.head(Times(0, 0), marker=False)) + self._repair.trailer
 
     def send(self, frame: Frame, path: Path) -> bool:
         """Send a live frame, or its first burst. False when the socket was full, or the backlog is: the viewer then
@@ -254,11 +262,27 @@ class Lane:
         marker = frame.marker and position == len(frame.payloads) - 1
         if not self.negotiated.repair_payload_type:
             return packet(self._layout, payload, frame.times, marker=marker, own=(seq, ticks))
-        own = ((self.first_seq + self._repaired) & 0xFFFF, ticks)
-        self._repaired += 1
+        own = self._repair_header(ticks)
         # The original sequence number comes before the payload (RFC 4588 section 4).
         times = frame.times._replace(sent=abs_send_time)
         return packet(self._repair, seq.to_bytes(2) + payload, times, marker=marker, own=own)
+
+    def padding(self, ticks: int, times: Times) -> bytes:
+        """A packet that holds nothing: padding on the stream of RTX, which must have been negotiated. Receivers count
+        it, for their reports and estimates, and throw it away (RFC 3550 section 5.1; WebRTC's senders probe so)."""
+        self.padded += 1
+        payload = bytes(PADDING_BYTES - 1) + bytes([PADDING_BYTES])
+        own = self._repair_header(ticks & TICKS_MASK)
+        made = bytearray(packet(self._repair, payload, times, marker=False, own=own))
+        made[0] |= _PADDED
+        return bytes(made)
+
+    def _repair_header(self, ticks: int) -> tuple[int, int]:
+        """Sequence number and timestamp of the next packet on the stream of RTX. It counts from 0: padding may go out
+        before the picture has its first number."""
+        seq = self._repaired & 0xFFFF
+        self._repaired += 1
+        return seq, ticks
 
     def _may_resend(self, number: int, now_ns: int) -> bool:
         times, last_ns = self._resends.pop(number, (0, 0))

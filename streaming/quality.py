@@ -12,14 +12,19 @@ class Quality:
     """`ladder` is to be told of all feedback, whatever the choice. A source of one rung has no ladder to climb:
     with `fixed` the picture is sent or not, as the viewer chose."""
 
-    def __init__(self, choice: QualityChoice, now_ns: int, *, fixed: bool = False) -> None:
+    def __init__(
+        self, choice: QualityChoice, now_ns: int, *, fixed: bool = False, start: Step = Step.HIGH, probes: bool = False
+    ) -> None:
         self._fixed = fixed
-        self.choose(choice, now_ns)
+        self._begin(choice, now_ns, start, probes=probes)
 
     def choose(self, choice: QualityChoice, now_ns: int) -> None:
         """Take the viewer's choice; the ladder begins anew at its top."""
+        self._begin(choice, now_ns, Step.HIGH, probes=self.ladder.probes)
+
+    def _begin(self, choice: QualityChoice, now_ns: int, start: Step, *, probes: bool) -> None:
         self.choice = choice
-        self.ladder = Ladder(now_ns, Step.LOW if choice == "saving" else Step.HIGH)
+        self.ladder = Ladder(now_ns, Step.LOW if choice == "saving" else Step.HIGH, start, probes=probes)
 
     @property
     def step(self) -> Step | None:

@@ -16,7 +16,7 @@ _CNAME = 1
 _HEADER = Struct("!BBH")
 _WORD = Struct("!I")
 _NACK_ITEM = Struct("!HH")
-_REPORT = Struct("!IB3x4xIII")
+_REPORT = Struct("!IIIIII")
 # Up to 17 packets each: what more a viewer has lost, it asks for again.
 MOST_NACK_ITEMS = 64
 
@@ -43,13 +43,16 @@ class KeyframeWanted:
 @dataclass(frozen=True, slots=True)
 class Reception:
     """A report block (RFC 3550 section 6.4.1): `loss` is the fraction lost since the last one, 0 to 1; `last_report`
-    and `delay` are LSR and DLSR, in 1/65536 s."""
+    and `delay` are LSR and DLSR, in 1/65536 s; `highest` and `lost` are the extended highest sequence number received
+    and the cumulative number of packets lost (which duplicates make negative)."""
 
     ssrc: int
     loss: float
     jitter: int
     last_report: int
     delay: int
+    highest: int
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,14 @@ def _receptions(blocks: bytes, count: int) -> list[Feedback]:
     if len(blocks) < _REPORT.size * count:
         raise RtcpError("truncated report")
     return [
-        Reception(ssrc, fraction / 256, jitter, last_report, delay)
-        for ssrc, fraction, jitter, last_report, delay in _REPORT.iter_unpack(blocks[: _REPORT.size * count])
+        Reception(ssrc, (loss >> 24) / 256, jitter, last_report, delay, highest, _signed(loss & 0xFFFFFF))
+        for ssrc, loss, highest, jitter, last_report, delay in _REPORT.iter_unpack(blocks[: _REPORT.size * count])
     ]
+
+
+def _signed(number: int) -> int:
+    """A number of 24 bits in two's complement."""
+    return number - (number >> 23 << 24)
 
 
 def _transport(kind: int, ssrc: int, details: bytes) -> list[Feedback]:

@@ -58,7 +58,8 @@ class Server:
     ) -> None:
         self.service = service
         metrics = self._metrics = Metrics(service.registry)
-        self.fanout = Fanout(metrics, self._ask_keyframe, self._wish, self._announce)
+        saving_bps = service.settings.video_bitrate_saving
+        self.fanout = Fanout(metrics, self._ask_keyframe, self._wish, self._announce, saving_bps)
         self._elsewhere: SourcesElsewhere | None = None
         if process_names.number(service.name) > 1:
             self._elsewhere = SourcesElsewhere(metrics, self._forward_wish, self.fanout.end)

@@ -13,6 +13,7 @@ from streaming.keyframes import KeyframeRequests
 
 # A burst of this much past costs a weak line less than the wait for the next keyframe.
 CATCH_UP_NS = 400_000_000
+MEASURED_LASTS_NS = 500_000_000  # one sum for all viewers
 PAYLOADS_PER_RUNG = 1 << 48  # more than any service sends in its life
 
 
@@ -24,7 +25,9 @@ class Track:
     capture publishes the rungs of a picture in this order, so time never stands still for who changes.
     """
 
-    def __init__(self, name: str, *, kind: str, rate: int, wall_offset_ns: int, rung: int = 0) -> None:
+    def __init__(
+        self, name: str, *, kind: str, rate: int, wall_offset_ns: int, rung: int = 0, nominal_bps: int = 0
+    ) -> None:
         self.name = name
         self.kind = kind
         self.rate = rate
@@ -36,6 +39,8 @@ class Track:
         self._epoch: int | None = None
         self._seq = 0
         self._broken = True
+        self._nominal_bps = nominal_bps
+        self._measured_bps, self._measured_ns = 0, -MEASURED_LASTS_NS
 
     def accept(self, packet: Packet, now_ns: int) -> tuple[Frame | None, bool]:
         """Take a packet of the bus. Returns the frame to send (None while a keyframe is awaited) and whether
@@ -90,6 +95,13 @@ class Track:
     @staticmethod
     def _is_fresh(frames: list[Frame], now_ns: int) -> bool:
         return bool(frames) and now_ns - frames[0].at_ns <= CATCH_UP_NS
+
+    def bits_per_second(self, now_ns: int) -> int:
+        """Of RTP payload, lately; `nominal_bps` while there is no such track on the bus."""
+        if now_ns - self._measured_ns >= MEASURED_LASTS_NS:
+            self._measured_bps = self.history.bits_per_second(now_ns) or self._nominal_bps
+            self._measured_ns = now_ns
+        return self._measured_bps
 
     def report_time(self, now_ns: int) -> tuple[int, int]:
         """NTP time and RTP ticks of `now_ns`: the pair of sender reports (RFC 3550 section 6.4.1)."""

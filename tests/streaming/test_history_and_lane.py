@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streaming.burst import Burst, Times
 from streaming.history import Frame, History
-from streaming.lane import MAX_RESENDS, ROUND_TRIP_NS, Lane, Negotiated
+from streaming.lane import MAX_RESENDS, PADDING_BYTES, ROUND_TRIP_NS, Lane, Negotiated
 
 SECOND = 1_000_000_000
 MID, ABS = "urn:ietf:params:rtp-hdrext:sdes:mid", "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
@@ -160,10 +160,61 @@ def test_rtx_carries_the_original_number_on_its_own_stream() -> None:
         sent = resend(viewer, 65530 + lost, history)
         assert sent is not None
         packet, original = parse(sent), parse(out[lost])
-        assert (packet.ssrc, packet.payload_type, packet.sequence_number) == (0xDCBA, 103, 65530 + repaired)
+        assert (packet.ssrc, packet.payload_type, packet.sequence_number) == (0xDCBA, 103, repaired)
         assert packet.payload == (65530 + lost).to_bytes(2) + original.payload
         assert (packet.timestamp, packet.marker) == (original.timestamp, original.marker)
         assert packet.extensions.abs_send_time == 99
+
+
+@given(st.lists(st.sampled_from(["resend", "pad"]), min_size=1, max_size=40))
+def test_padding_and_what_is_resent_share_one_count(kinds: list[str]) -> None:
+    """SRTP must never encrypt two packets under one number of a stream."""
+    history, out, viewer = History(), list[bytes](), lane(repair=103)
+    for number in range(20):
+        viewer.send(add(history, number, keyframe=number == 0), Collect(out))
+    sent = []
+    for number, kind in enumerate(kinds):
+        if kind == "pad":
+            packet = viewer.padding(3000 * number, Times(77, 5))
+            assert parse(packet).extensions.abs_send_time == 77
+        else:
+            resent = resend(viewer, (65530 + number) & 0xFFFF, history)
+            assert resent is not None
+            packet = resent
+        sent.append(parse(packet))
+    assert [packet.sequence_number for packet in sent] == list(range(len(kinds)))
+    assert {(packet.ssrc, packet.payload_type) for packet in sent} == {(0xDCBA, 103)}
+    sizes = [(each.padding_size, len(each.payload)) for each in sent]
+    assert sizes == [(PADDING_BYTES, 0) if kind == "pad" else (0, 4) for kind in kinds]
+    assert (viewer.padded, viewer.resent) == (kinds.count("pad"), kinds.count("resend"))
+
+
+def test_padding_before_the_first_picture_leaves_no_jump_in_the_stream_of_rtx() -> None:
+    """The picture takes the numbers that its payloads have by then."""
+    history, out, viewer = History(), list[bytes](), Lane(lane(repair=103).negotiated)
+    padded = [parse(viewer.padding(0, Times(0, 0))).sequence_number for _ in range(3)]
+    add(history, 0, size=200)
+    viewer.send(add(history, 1, keyframe=True), Collect(out))
+    first = parse(out[0]).sequence_number
+    resent = resend(viewer, first, history)
+    assert resent is not None
+    assert (first, padded, parse(resent).sequence_number) == (200, [0, 1, 2], 3)
+
+
+def test_a_padded_packet_is_as_long_as_is_told() -> None:
+    viewer = lane(repair=103)
+    assert len(viewer.padding(0, Times(0, 0))) == viewer.overhead + PADDING_BYTES
+
+
+def test_the_history_tells_the_rate_while_it_lasts() -> None:
+    history = History()
+    for number in range(150):
+        at_ns = number * SECOND // 30
+        if number < 30:
+            assert history.bits_per_second(at_ns) == 0
+        add(history, number, size=10)
+    assert history.bits_per_second(at_ns) == pytest.approx(30 * 10 * 2 * 8, rel=0.03)
+    assert history.bits_per_second(at_ns + SECOND) == 0
 
 
 def test_sound_does_not_wait_for_keyframes() -> None:

@@ -30,11 +30,21 @@ def test_feedback_in_one_compound_packet() -> None:
         )
     )
     reception, pli, fir, estimate, goodbye = rtcp.parse(data)
-    assert reception == rtcp.Reception(7, 0.25, 3, 4, 5)
+    assert reception == rtcp.Reception(7, 0.25, 3, 4, 5, 2, 1)
     assert (pli, fir) == (rtcp.KeyframeWanted(7), rtcp.KeyframeWanted(9))
     assert isinstance(estimate, rtcp.Estimate)
     assert abs(estimate.bits_per_second - 1_500_000) < 10
     assert goodbye == rtcp.Goodbye()
+
+
+@pytest.mark.parametrize("lost", [0, 5, 2**23 - 1, -1, -(2**23)])
+def test_the_number_lost_is_negative_where_duplicates_came(lost: int) -> None:
+    block = rtp.RtcpReceiverInfo(
+        ssrc=7, fraction_lost=0, packets_lost=lost, highest_sequence=2**32 - 1, jitter=0, lsr=0, dlsr=0
+    )
+    (reception,) = rtcp.parse(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+    assert isinstance(reception, rtcp.Reception)
+    assert (reception.highest, reception.lost) == (2**32 - 1, lost)
 
 
 @given(st.binary(max_size=200))

@@ -14,6 +14,18 @@ def track() -> Track:
     return Track("camera/720p", kind="video", rate=90_000, wall_offset_ns=0)
 
 
+def test_a_track_that_is_not_there_has_its_nominal_rate(video: list[Packet]) -> None:
+    subject = Track("camera/360p", kind="video", rate=90_000, wall_offset_ns=0, nominal_bps=400_000)
+    assert subject.bits_per_second(0) == 400_000
+    for packet in video[:60]:
+        subject.accept(packet, packet.pts_ns)
+    end_ns = video[59].pts_ns
+    measured = subject.bits_per_second(end_ns)
+    assert measured == pytest.approx(sum(len(packet.data) for packet in video[:60]) * 8 / 2, rel=0.05)
+    assert subject.bits_per_second(end_ns + SECOND // 4) == measured
+    assert subject.bits_per_second(end_ns + 2 * SECOND) == 400_000
+
+
 def test_many_wishes_make_one_request_a_second() -> None:
     requests = KeyframeRequests()
     asked = [now for now in range(0, 5 * SECOND, SECOND // 100) if requests.want(now)]

@@ -183,7 +183,7 @@ def test_feedback_is_what_a_sender_reads() -> None:
         + feedback.limit(1, 7, 4_000_000)
     )
     assert rtcp.parse(compound) == [
-        rtcp.Reception(7, 0.5, 5, 1, 2),
+        rtcp.Reception(7, 0.5, 5, 1, 2, 99, 3),
         rtcp.Nack(7, [65_530, 65_535, 0, 12, 400]),
         rtcp.KeyframeWanted(7),
         rtcp.Estimate(4_000_000),
