@@ -178,7 +178,7 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
     result = page.evaluate(
         """async () => {
           const src = document.querySelector('script[type=module]').src;
-          const { backoff, FreezeWatch } = await import(src.replace('join.js', 'watch.js'));
+          const { backoff, Cushion, FreezeWatch } = await import(src.replace('join.js', 'watch.js'));
           const { answerAfterRestart, h264First, iceServers, playable } =
              await import(src.replace('join.js', 'whep.js'));
           const { keepUp, slackFor } = await import(src.replace('join.js', 'stream.js'));
@@ -197,7 +197,12 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
           const watch = new FreezeWatch(0);
           const codec = (mimeType, mode = '', profile = '') =>
             ({ mimeType, sdpFmtpLine: mode && `packetization-mode=${mode};profile-level-id=${profile}` });
+          const cushion = new Cushion();
+          const held = [[0, 0, 0], [1, 0, 1], [1, 1, 2], [1, 2, 3], [2, 3, 20], [3, 3, 40], [4, 3, 41], [5, 4, 50],
+            [6, 5, 51], [8, 9, 52], [9, 9, 53], [9, 9, 90], [9, 9, 113], [0, 1, 114], [0, 1, 175], [0, 1, 236],
+            [0, 1, 400]];
           return {
+            held: held.map(([freezes, nacks, seconds]) => cushion.see({ freezes, nacks }, seconds * 1000)),
             waits: [0, 1, 2, 3, 4, 9].map(backoff),
             codecs: h264First(['VP8', 'H264', 'AV1'].map((name) => ({ mimeType: `video/${name}` })))
               .map((codec) => codec.mimeType),
@@ -219,6 +224,8 @@ def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:
           };
         }"""
     )
+    # A freeze without a loss counts for nothing, nor one alone; two within ten seconds do; each calm minute takes back.
+    assert result["held"] == [0, 0, 0, 0, 0, 0, 0, 0, 150, 300, 300, 300, 300, 150, 0, 0, 0]
     assert result["waits"] == [200, 400, 800, 1600, 2000, 2000]
     assert result["codecs"] == ["video/H264", "video/VP8", "video/AV1"]
     assert result["offered"] == [

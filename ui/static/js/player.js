@@ -5,7 +5,7 @@
 // is knocked at a few times a second.
 
 import { StreamSession } from "./stream.js";
-import { backoff, FreezeWatch, sleep } from "./watch.js";
+import { backoff, Cushion, FreezeWatch, sleep } from "./watch.js";
 import { headStart, rememberUdp, udpWasBlocked } from "./way.js";
 import { fetchWithin, iceServers, Refused, WhepSession } from "./whep.js";
 
@@ -14,6 +14,7 @@ const KNOCK_TIMEOUT_MS = 900;
 const KNOCK_PAUSE_MS = 250;
 const CONNECT_MS = 2500;
 const RELAYED_CONNECT_MS = 5000;
+const LATE_MS = 1000;
 const SLEPT_MS = 8000;
 const RETURN_FIRST_MS = 10_000; // the network may be another than the one where it was found that no UDP gets through
 const RETURN_MS = 60_000;
@@ -31,6 +32,7 @@ export class LivePlayer extends EventTarget {
   #rival = null;
   #running = false;
   #udpBlocked = false;
+  #cushion = new Cushion();
   #relays = "relays" in document.body.dataset;
   #wake = () => {};
   #knock = new AbortController();
@@ -219,12 +221,14 @@ export class LivePlayer extends EventTarget {
     if (session instanceof StreamSession) this.#returnToWebRtc(session);
     else if (StreamSession.supported) this.#race(session);
     let before = 0;
+    let asked = performance.now();
     let looked = Date.now(); // the wall clock: others stand still while the device sleeps
     let moved = 0;
     while (!ended) {
       const frames = await session.frames();
       if (ended) break;
       const now = performance.now();
+      if (session.counts) this.#soften(session, now);
       const moving = frames > before;
       before = frames;
       moved = moving ? moved + 1 : 0;
@@ -236,7 +240,10 @@ export class LivePlayer extends EventTarget {
       if (moved > 1) this.#show(session, "video");
       if (document.hidden && session instanceof StreamSession) watch.renew(now); // nothing is drawn, nothing counted
       const frozen = watch.see(frames, now);
-      if (!suspect && !moving && (frozen || session.pictureless) && (await this.#onlyHears(session))) {
+      // A line that carries no picture never had one: the kit is asked long before the page would try again.
+      const late = !watch.started && now - asked > LATE_MS;
+      if (late) asked = now;
+      if (!suspect && !moving && (frozen || late || session.pictureless) && (await this.#onlyHears(session))) {
         watch.renew(now);
         restarted = false;
         if (!attached) this.#attach(session);
@@ -268,6 +275,12 @@ export class LivePlayer extends EventTarget {
       await Promise.race([session.ended, this.#pause(attached ? POLL_MS : POLL_MS / 10)]);
     }
     return seen;
+  }
+
+  /** Hold back what the line's losses would make stumble. */
+  #soften(session, now) {
+    const target = this.#cushion.see(session.counts, now);
+    if (target !== session.heldBack) session.holdBack(target);
   }
 
   /** Whether no picture comes because the kit sends none, but sound. */

@@ -40,6 +40,45 @@ export class FreezeWatch {
   }
 }
 
+const CUSHION_STEP_MS = 150;
+const CUSHION_MOST_MS = 450;
+const STUMBLES = 2;
+const STUMBLES_WITHIN_MS = 10_000;
+const LOSS_EXPLAINS_MS = 2000;
+const CUSHION_KEPT_MS = 60_000;
+
+/**
+ * Says how long to hold picture and sound back, so that what the line loses can be sent again before its turn comes:
+ * not at all on a good line, more where losses keep making the picture stumble, less again after a calm minute.
+ */
+export class Cushion {
+  #counted = { freezes: 0, nacks: 0 };
+  #lost = -Infinity;
+  #stumbles = [];
+  #since = 0;
+  #target = 0;
+
+  /** Take in a session's counts of freezes and of packets asked for again; the delay to aim at, in milliseconds. */
+  see(counts, now) {
+    const more = (name) => Math.max(0, counts[name] - this.#counted[name]); // less than before: another session
+    if (more("nacks")) this.#lost = now;
+    const explained = now - this.#lost < LOSS_EXPLAINS_MS; // what a slow device makes stumble, no delay helps
+    if (explained) this.#stumbles.push(...Array(more("freezes")).fill(now));
+    this.#counted = counts;
+    this.#stumbles = this.#stumbles.filter((at) => now - at < STUMBLES_WITHIN_MS);
+    if (this.#stumbles.length) this.#since = now;
+    if (this.#stumbles.length >= STUMBLES) this.#aim(this.#target + CUSHION_STEP_MS, now);
+    else if (now - this.#since > CUSHION_KEPT_MS) this.#aim(this.#target - CUSHION_STEP_MS, now);
+    return this.#target;
+  }
+
+  #aim(target, now) {
+    this.#target = Math.min(CUSHION_MOST_MS, Math.max(0, target));
+    this.#since = now;
+    this.#stumbles = [];
+  }
+}
+
 export function sleep(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -90,6 +90,10 @@ export class WhepSession {
     this.#endpoint = endpoint;
     this.authorize(token);
     this.stream = null;
+    /** Freezes of the picture, and packets asked for again, as of the last look at `frames`. */
+    this.counts = { freezes: 0, nacks: 0 };
+    /** By how many milliseconds picture and sound are held back. */
+    this.heldBack = 0;
     /** What the kit last said that it shows: "high", "low", "still", "none". */
     this.showing = "high";
     /** Whether ICE and DTLS were ever done. */
@@ -149,9 +153,15 @@ export class WhepSession {
       return;
     }
     await this.connection.setRemoteDescription({ type: "answer", sdp: this.#answer });
+    this.holdBack(this.heldBack);
+  }
+
+  /** Play so many milliseconds later than at once, where the browser lets pages choose. */
+  holdBack(milliseconds) {
+    this.heldBack = milliseconds;
     for (const receiver of this.connection.getReceivers()) {
-      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-      else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = 0;
+      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = milliseconds;
+      else if ("playoutDelayHint" in receiver) receiver.playoutDelayHint = milliseconds / 1000;
     }
   }
 
@@ -210,12 +220,17 @@ export class WhepSession {
     return more;
   }
 
-  /** How many pictures have been decoded so far. */
+  /** How many pictures have been decoded so far; `counts` says what happened to them. */
   async frames() {
     let decoded = 0;
+    const counts = { freezes: 0, nacks: 0 };
     for (const report of (await this.connection.getStats()).values()) {
-      if (report.type === "inbound-rtp" && report.kind === "video") decoded += report.framesDecoded ?? 0;
+      if (report.type !== "inbound-rtp" || report.kind !== "video") continue;
+      decoded += report.framesDecoded ?? 0;
+      counts.freezes += report.freezeCount ?? 0;
+      counts.nacks += report.nackCount ?? 0;
     }
+    this.counts = counts;
     return decoded;
   }
 
