@@ -14,7 +14,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pu
 # Beside which the fan-out is measured.
 BENCH_PACKAGES := $(TEST_PACKAGES) janus
 
-.PHONY: help run test lint unit engine fuzz bench bench-fanout bench-latency bench-join bench-websocket bench-kit bench-soak lock vendor translations settings-page clean packages-run packages-test packages-bench
+.PHONY: help run test lint unit engine fuzz bench bench-fanout bench-latency bench-join bench-weak bench-websocket bench-kit bench-soak lock vendor translations settings-page clean packages-run packages-test packages-bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,7 +87,7 @@ $(ENGINE): tests/obs.lock
 	@tar -xzf build/engine/*-$$(node -p process.arch)-*.tgz -C build/engine
 	@cp build/engine/package/node_datachannel.node $@
 
-bench: packages-bench $(VENV)/.test ## all benchmarks, and their figures as a table
+bench: packages-bench $(VENV)/.test $(FILM) ## all benchmarks, and their figures as a table
 	$(PY) -m tests.bench
 
 packages-bench:
@@ -101,6 +101,9 @@ bench-latency: packages-test $(VENV)/.test ## glass to glass in Chromium
 
 bench-join: packages-test $(VENV)/.test ## press to picture, alone and in a crowd
 	$(PY) -m tests.bench.join
+
+bench-weak: packages-test $(VENV)/.test $(FILM) ## pupils on weak lines, and the others beside them (root)
+	$(PY) -m tests.bench.weak
 
 bench-websocket: packages-test $(VENV)/.test ## cost of viewers on WebSockets
 	$(PY) -m tests.bench.websocket
