@@ -274,6 +274,24 @@ def test_a_flood_of_bad_connections_says_little(process: Process) -> None:
             until_the_end(raw)
 
 
+def test_a_school_behind_one_address_is_let_in_again_and_again(tmp_path: Path) -> None:
+    """All of a class reload their pages, some of which leave without a word, four times in a few seconds."""
+    process = Process(tmp_path, threads=80)
+    try:
+        for _ in range(4):
+            pages = [process.open_page() for _ in range(30)]
+            polling = [opened(process) for _ in range(10)]
+            assert {post(process, sid, b"40") for sid in polling} == {200}
+            assert all(page.connected for page in pages)
+            for number, page in enumerate(pages):
+                if number % 2:
+                    page.close()
+                else:
+                    page.sock.shutdown(socket.SHUT_RDWR)
+    finally:
+        process.close()
+
+
 def test_one_viewer_has_a_bounded_number_of_pages() -> None:
     requests: dict[str, dict[str, Talk]] = {str(number): {"preau.talk": Talk(0.0)} for number in range(4)}
     server = SimpleNamespace(environ=requests)

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 class Process:
     """`python -m ui` on a free port of 127.0.0.1."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int = 8) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -37,7 +37,7 @@ class Process:
             "PREAU_HTTP_HOST": "127.0.0.1",
             "PREAU_HTTP_PORT": str(self.port),
             "PREAU_TEACHER_PIN": PIN,
-            "PREAU_HTTP_THREADS": "8",
+            "PREAU_HTTP_THREADS": str(threads),
             "PREAU_SUPERVISOR_PID": str(os.getpid()),
         }
         self.log = (folder / "log").open("ab")
