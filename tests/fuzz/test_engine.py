@@ -1,10 +1,14 @@
-"""Engine.IO and Socket.IO: the libraries can read all that is let through to them; no request makes them stumble."""
+"""Engine.IO, Socket.IO and WebSocket frames: the libraries can read all that is let through to them; nothing that comes
+makes them stumble."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -15,13 +19,22 @@ from socketio import packet as socketio
 
 from tests.fuzz import FUZZ
 from tests.ui.conftest import Kit, make_kit
-from ui.engine import Talk
+from ui.engine import Link, Talk
 
 PIECES = ["0", "1", "2", "3", "40", "41", "42", "451-", "5", "6", "2probe", "40{", "40[", "}", '{"token":', '"a.b-c"']
 PIECES += ["null", "b", "/admin,", "\x1e", " ", "\n", "é", "٤", '["event"]', "0" * 30, '"_placeholder":true']
 SAID = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=6).map("".join)
 ADDRESSES = itertools.count()
 METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"]
+HANDSHAKE = {
+    "REQUEST_METHOD": "GET",
+    "PATH_INFO": "/socket.io/",
+    "HTTP_HOST": "kit",
+    "HTTP_UPGRADE": "websocket",
+    "HTTP_CONNECTION": "Upgrade",
+    "HTTP_SEC_WEBSOCKET_VERSION": "13",
+    "HTTP_SEC_WEBSOCKET_KEY": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 QUERIES = [
     "EIO=4",
     "EIO=3",
@@ -75,3 +88,41 @@ def test_what_a_connection_says(web: Kit, said: bytes) -> None:
     sid = json.loads(client.get("/socket.io/?EIO=4&transport=polling").data[1:])["sid"]
     response = client.post(f"/socket.io/?EIO=4&transport=polling&sid={sid}", data=said)
     assert response.status_code in (200, 400), response.data
+
+
+def frame(opcode: int, payload: bytes, masked: bool) -> bytes:
+    """RFC 6455 section 5.2; any first byte."""
+    short = len(payload) if len(payload) < 126 else 126
+    length = bytes([short | 0x80 * masked]) + (len(payload).to_bytes(2) if short == 126 else b"")
+    return bytes([opcode]) + length + bytes(4 * masked) + payload
+
+
+OPCODES = st.sampled_from([0x81, 0x01, 0x80, 0x00, 0x82, 0x88, 0x89, 0x8A]) | st.integers(0, 255)
+PAYLOADS = st.sampled_from(["40", "3", "2probe", "5", "42[]"]).map(str.encode) | SAID.map(str.encode) | st.binary()
+FRAMES = st.builds(frame, OPCODES, PAYLOADS, st.sampled_from([True, True, True, False]))
+
+
+@given(sent=st.lists(FRAMES | st.binary(max_size=40), max_size=8))
+@FUZZ
+def test_frames(sent: list[bytes]) -> None:
+    """Whatever comes, it ends with the connection, and only what a page says has been heard."""
+    theirs, ours = socket.socketpair()
+    heard: list[str] = []
+
+    def hear(link: Link) -> None:
+        while (said := link.wait()) is not None:
+            heard.append(said)
+
+    environ: dict[str, Any] = {**HANDSHAKE, "werkzeug.socket": ours, "preau.talk": Talk(time.monotonic())}
+    with theirs:
+        theirs.sendall(b"".join(sent))
+        theirs.shutdown(socket.SHUT_WR)
+        began = time.monotonic()
+        with pytest.raises(ConnectionError):
+            Link(hear, None)(environ, _nothing)
+        assert time.monotonic() - began < 2
+    assert all(Talk(0.0).accepts(said, 0.0, websocket=True) for said in heard)
+
+
+def _nothing(*_: object) -> Callable[[bytes], object]:
+    raise AssertionError("a connection that was taken over is not answered")
