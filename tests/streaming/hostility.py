@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import random
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from struct import pack
 from typing import Any
@@ -57,6 +58,21 @@ def torn_check(username: str, kind: int = 0x0024, value: bytes = b"\x00\x00\x01"
     return pack("!HHI12s", 1, len(attributes), stun.COOKIE, b"transaction!") + attributes
 
 
+def from_strangers(ufrag: str, chance: random.Random) -> list[Callable[[], bytes]]:
+    """What makes datagrams for a media port; `ufrag` is the one of the session that they aim at."""
+    return [
+        bytes,  # an empty datagram
+        lambda: chance.randbytes(chance.randrange(1400)),
+        lambda: check_of_a_stranger("who:ever"),
+        lambda: check_of_a_stranger(f"{ufrag}:x"),
+        lambda: torn_check(f"{ufrag}:x"),
+        lambda: bytes(1400),
+        lambda: b"\x80\xc8" + chance.randbytes(60),
+        client_hello,
+        lambda: client_hello()[:40],
+    ]
+
+
 def answered_at(answer: str) -> tuple[Address, str]:
     """Where an answer's first candidate listens (RFC 8839 section 5.1), and its ufrag."""
     lines = answer.splitlines()
@@ -95,6 +111,13 @@ class Mute(Watcher):
     async def close(self) -> None:
         await super().close()
         self.silence.set()
+
+
+async def offer_that_leads_nowhere() -> str:
+    watcher = Watcher()
+    text = await watcher.offer()
+    await watcher.close()
+    return text
 
 
 class _Lines(logging.Handler):

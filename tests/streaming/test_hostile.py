@@ -22,10 +22,11 @@ from tests.streaming.hostility import (
     Mute,
     answered_at,
     check,
-    check_of_a_stranger,
     client_hello,
     feedback_floods,
     few_words,
+    from_strangers,
+    offer_that_leads_nowhere,
     torn_check,
 )
 from tests.streaming.material import Capture
@@ -82,15 +83,7 @@ def test_floods_from_strangers_disturb_nobody(running: Running, capture: Capture
     async def scenario() -> None:
         watchers = [await watching(running, f"v{number}") for number in range(2)]
         address = watchers[0].connection._nominated[1].remote_addr
-        kinds: list[Callable[[], bytes]] = [
-            lambda: chance.randbytes(chance.randrange(1400)),
-            lambda: check_of_a_stranger("who:ever"),
-            lambda: check_of_a_stranger(f"{watchers[0].connection.remote_username}:x"),
-            lambda: torn_check(f"{watchers[0].connection.remote_username}:x"),
-            lambda: bytes(1400),
-            lambda: b"\x80\xc8" + chance.randbytes(60),
-            client_hello,
-        ]
+        kinds = from_strangers(watchers[0].connection.remote_username, chance)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
 
             def flood() -> None:
@@ -122,6 +115,34 @@ def test_replayed_datagrams_change_nothing(running: Running, capture: Capture) -
         with pair.protocol.transport.get_extra_info("socket").dup() as own:
             for data in sent * 50:
                 own.sendto(data, pair.remote_addr)
+        await still_watching(watcher)
+        await watcher.close()
+
+    with few_words():
+        asyncio.run(scenario())
+
+
+def test_rubbish_under_the_viewers_own_address_changes_nothing(running: Running, capture: Capture) -> None:
+    """From whoever can forge it: whole and torn ClientHellos, alerts in clear, records and packets of no key."""
+    chance = random.Random(5)
+
+    async def scenario() -> None:
+        watcher = await watching(running, "v1")
+        pair = watcher.connection._nominated[1]
+        forged: list[Callable[[], bytes]] = [
+            *from_strangers(watcher.connection.remote_username, chance),
+            lambda: b"\x15\xfe\xfd" + bytes(8) + b"\0\2\2\x28",  # fatal alert handshake_failure (RFC 6347)
+            lambda: b"\x15\xfe\xfd" + bytes(8) + b"\0\2\1\0",  # close_notify
+            lambda: bytes([chance.randrange(20, 64)]) + chance.randbytes(60),
+            lambda: bytes([chance.randrange(128, 192)]) + chance.randbytes(60),
+        ]
+        with pair.protocol.transport.get_extra_info("socket").dup() as own:
+
+            def flood() -> None:
+                for number in range(FLOOD):
+                    own.sendto(forged[number % len(forged)](), pair.remote_addr)
+
+            await asyncio.gather(asyncio.to_thread(flood), still_watching(watcher))
         await still_watching(watcher)
         await watcher.close()
 
@@ -275,13 +296,6 @@ def test_one_viewer_holds_few_sessions(running: Running, capture: Capture) -> No
 
     with few_words():
         asyncio.run(scenario())
-
-
-async def offer_that_leads_nowhere() -> str:
-    watcher = Watcher()
-    text = await watcher.offer()
-    await watcher.close()
-    return text
 
 
 def test_a_hundred_offers_that_lead_nowhere_leave_nothing(running: Running, capture: Capture) -> None:
