@@ -12,11 +12,9 @@ class Quality:
     """`ladder` is to be told of all feedback, whatever the choice. A source of one rung has no ladder to climb:
     with `fixed` the picture is sent or not, as the viewer chose."""
 
-    def __init__(
-        self, choice: QualityChoice, now_ns: int, *, fixed: bool = False, start: Step = Step.HIGH, probes: bool = False
-    ) -> None:
+    def __init__(self, choice: QualityChoice, now_ns: int, *, fixed: bool = False, start: Step = Step.HIGH) -> None:
         self._fixed = fixed
-        self._begin(choice, now_ns, start, probes=probes)
+        self._begin(choice, now_ns, start, probes=False)
 
     def choose(self, choice: QualityChoice, now_ns: int) -> None:
         """Take the viewer's choice; the ladder begins anew at its top."""

@@ -255,8 +255,9 @@ class Viewer(Session):
 
     def _weigh_rungs(self, now_ns: int) -> None:
         sound = self._tracks["audio"].bits_per_second(now_ns) if "audio" in self._tracks else 0
-        rungs = {step: track.bits_per_second(now_ns) + sound for step, track in self._rungs.items()}
-        self.quality.ladder.rates = {**RATES, Step.STILL: sound, **rungs}
+        weights = {step: track.bits_per_second(now_ns) for step, track in self._rungs.items()}
+        known = {step: bits + sound for step, bits in weights.items() if bits}
+        self.quality.ladder.rates = {**RATES, Step.STILL: sound, **known}
 
     def _received(self, track: Track, lane: Lane, item: rtcp.Reception) -> None:
         now_ns = time.monotonic_ns()

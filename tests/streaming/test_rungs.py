@@ -14,7 +14,7 @@ from appliance.bus import CommandRefused
 from appliance.messages import Packet, Quality, QualityChoice
 from appliance.settings import Settings
 from streaming.clock import NS
-from streaming.ladder import HOLD_NS, RAMP_NS, Step
+from streaming.ladder import HOLD_NS, RAMP_NS, RATES, Step
 from tests.kit import wait_until
 from tests.streaming import material
 from tests.streaming.conftest import Running
@@ -311,6 +311,9 @@ def test_sound_does_not_wait_long_for_a_picture(running: Running, settings: Sett
         await watcher.watch(running.client)
         async with asyncio.timeout(10):
             await watcher.receive("audio", 20)
+        assert running.server is not None
+        (viewer,) = running.server.fanout.viewers.values()
+        assert viewer.quality.ladder.rates[Step.HIGH] == RATES[Step.HIGH], "a probe for a picture of no weight"
         await watcher.close()
 
     asyncio.run(scenario())
