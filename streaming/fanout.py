@@ -266,7 +266,7 @@ class Fanout:
         connected = [viewer for viewer in self.viewers.values() if viewer.connected]
         free = MOST_PROBES - sum(viewer.probing for viewer in connected)
         for viewer in [viewer for viewer in connected if viewer.wants_probe(now_ns)][: max(0, free)]:
-            viewer.probe(now_ns)
+            viewer.probe()
 
     def announce(self) -> None:
         """Publish who is connected: who also watches the screen counts once."""

@@ -115,8 +115,9 @@ class Ladder:
     # --- probes ----------------------------------------------------------------------------------------------
 
     def due(self, now_ns: int) -> bool:
-        """Whether a probe may begin."""
-        return self.probes and not self.probing and self._is_calm(now_ns)
+        """Whether a probe may begin: not while packets queue, which would leave sound no room."""
+        idle = self._signs.queue_ns < PROBE_QUEUE_NS
+        return idle and self.probes and not self.probing and self._is_calm(now_ns)
 
     def begin_probe(self, now_ns: int) -> None:
         """Only when one is due."""

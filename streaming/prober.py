@@ -43,10 +43,9 @@ class Prober:
             self._asked_ns = now_ns
             self._start(self._look(ladder))
 
-    def begin(self, ladder: Ladder, now_ns: int) -> None:
+    def begin(self, ladder: Ladder) -> None:
         """Probe, until the ladder has decided."""
-        ladder.begin_probe(now_ns)
-        self._probe = self._start(self._send(ladder, now_ns))
+        self._probe = self._start(self._send(ladder))
 
     def close(self) -> None:
         """Idempotent."""
@@ -65,7 +64,12 @@ class Prober:
             ladder.round_trip(time.monotonic_ns(), took_ns)
             self._on_heard()
 
-    async def _send(self, ladder: Ladder, now_ns: int) -> None:
+    async def _send(self, ladder: Ladder) -> None:
+        await self._look(ladder)  # something else may be on its way now, a still perhaps
+        now_ns = time.monotonic_ns()
+        if not ladder.due(now_ns):
+            return
+        ladder.begin_probe(now_ns)
         budget = Budget(now_ns, PADDING_BYTES + self._lane.overhead)
         while ladder.probing:
             await asyncio.sleep(EVERY_NS / clock.NS)

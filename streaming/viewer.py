@@ -287,10 +287,10 @@ class Viewer(Session):
         wish = self.quality.choice in ("automatic", "saving")
         return wish and not self.probing and self._prober is not None and self.quality.ladder.due(now_ns)
 
-    def probe(self, now_ns: int) -> None:
+    def probe(self) -> None:
         """Send padding beside the picture until the ladder has decided. Only when wanted."""
         if self._prober is not None:
-            self._prober.begin(self.quality.ladder, now_ns)
+            self._prober.begin(self.quality.ladder)
 
     async def close(self) -> None:
         """Say goodbye and end the connection. Idempotent."""

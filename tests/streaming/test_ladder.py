@@ -278,6 +278,15 @@ def test_each_failed_probe_doubles_the_wait_up_to_a_bound() -> None:
     assert at(ladder) == Step.LOW
 
 
+def test_no_probe_begins_while_packets_queue() -> None:
+    ladder = busy(probes=True).ladder
+    ladder.full(5 * NS)
+    ladder.round_trip(20 * NS, 80 * MS)
+    assert not ladder.due(20 * NS)
+    ladder.round_trip(20 * NS, 79 * MS)
+    assert ladder.due(20 * NS)
+
+
 def test_who_begins_low_climbs_by_probes() -> None:
     ladder = Ladder(0, start=Step.STILL, probes=True)
     assert at(ladder) == Step.STILL

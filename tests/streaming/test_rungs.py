@@ -198,6 +198,38 @@ def test_a_queue_that_only_round_trips_show_stops_the_large_picture_at_once(
     asyncio.run(scenario())
 
 
+def test_a_busy_line_is_not_probed(running: Running, two_rungs: material.Capture) -> None:
+    async def scenario() -> None:
+        watcher = Watcher()
+        await watcher.watch(running.client)
+        await until_width(watcher, 320)
+        assert running.server is not None and running.loop is not None
+        (viewer,) = running.server.fanout.viewers.values()
+        ladder, took_ns = viewer.quality.ladder, [NS // 50]
+
+        async def round_trip_ns() -> int:
+            return took_ns[0]
+
+        async def probe() -> tuple[bool, bool, bool]:
+            assert viewer._prober is not None
+            await viewer._prober._look(ladder)
+            viewer.full()
+            ladder._calm_ns = 0
+            due = ladder.due(time.monotonic_ns())
+            took_ns[0] = NS // 10
+            viewer.probe()
+            await asyncio.wait(viewer._prober._tasks)
+            return due, ladder.due(time.monotonic_ns()), viewer.probing
+
+        viewer.peer.round_trip_ns = round_trip_ns  # type: ignore[method-assign]
+        probed = asyncio.run_coroutine_threadsafe(probe(), running.loop)
+        assert await asyncio.wrap_future(probed) == (True, False, False)
+        assert not any(lane.padded for lane in viewer.every_lane)
+        await watcher.close()
+
+    asyncio.run(scenario())
+
+
 def test_who_is_congested_leaves_the_others(running: Running, two_rungs: material.Capture) -> None:
     """Served together until one's line is full: that one's large picture stops at once, the other's goes on whole."""
 
