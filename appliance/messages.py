@@ -90,7 +90,10 @@ class CaptureState(msgspec.Struct, frozen=True, tag="capture"):
 
 
 class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
-    """On every change and once a second while live. `recorded_s` counts what is durable on disk."""
+    """On every change and once a second while live. `recorded_s` counts what is durable on disk, `lost_s` what was not
+    recorded in `gaps` holes, as far as that is known. `elapsed_s` since the start goes by no wall clock; `planned_end`
+    is in Unix seconds. `incident` is what is wrong with the recording: disk_full, disk_read_only, disk_error,
+    disk_slow, overflow, no_video."""
 
     id: str
     code: str
@@ -100,6 +103,10 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
     recorded_s: float
     recorded_bytes: int
     incident: str = ""
+    elapsed_s: float = 0.0
+    lost_s: float = 0.0
+    gaps: int = 0
+    planned_end: float | None = None
 
 
 class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):

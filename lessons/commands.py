@@ -87,10 +87,11 @@ class Commands:
         except OSError as error:
             log.error("lesson not started", error=str(error))
             raise CommandRefused("unavailable", session.incident_of(error)) from None
+        info = live.info()  # before the writer has it
         self._recorder.start(live)
         self._catalogue.refresh(id)
         log.info("lesson started", lesson=id)
-        return live.info()
+        return info
 
     def _stop(self, id: str) -> Lesson:
         try:
@@ -111,7 +112,7 @@ class Commands:
         """The catalogue's entry, corrected for what only the recorder knows: which lesson is live, and how long."""
         live = self._recorder.live
         if live and live.id == lesson.id:
-            return live.info()
+            return live
         return msgspec.structs.replace(lesson, state="interrupted") if lesson.state == "live" else lesson
 
     def _delete(self, id: str) -> Done:

@@ -21,6 +21,7 @@ from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.assembler import Assembler
 from lessons.journal import (
     CAMERA,
+    LONGEST_HOLE_S,
     NAME,
     Fragment,
     Interrupted,
@@ -207,13 +208,13 @@ def recover(root: Path, boot_id: str, metrics: Metrics, now_ns: int, at: float) 
     session = None
     for index, one in enumerate(reversed(open_lessons(root))):
         if not index and one.ended is None and goes_on(one.recording, at):
-            session = _go_on(root, one, boot_id, metrics, now_ns)
+            session = _go_on(root, one, boot_id, metrics, now_ns, at)
         else:
             _close(root, one, one.ended or Interrupted(at))
     return session
 
 
-def _go_on(root: Path, one: Repaired, boot_id: str, metrics: Metrics, now_ns: int) -> Session:
+def _go_on(root: Path, one: Repaired, boot_id: str, metrics: Metrics, now_ns: int, at: float) -> Session:
     recording = one.recording
     part = recording.parts[-1] if recording.parts else None
     same_boot = part is not None and part.opened.boot_id == boot_id
@@ -227,10 +228,14 @@ def _go_on(root: Path, one: Repaired, boot_id: str, metrics: Metrics, now_ns: in
         )  # fmt: skip
     # A second earlier than needed, because sound trails pictures; known packets are dropped by number.
     since_ns = last.end_ns - 1_000_000_000 if last and same_boot else now_ns
+    away_s = at - recording.last_at
+    away_ns = int(away_s * 1_000_000_000) if 0 <= away_s <= LONGEST_HOLE_S else 0
+    ended_ns = last.end_ns if last and same_boot else now_ns - away_ns
     log.info("lesson goes on", lesson=recording.created.id, at_s=recording.duration_s, same_boot=same_boot)
     return Session(
-        root / recording.created.id, recording, one.journal_length, one.next_line, assembler, boot_id, metrics, since_ns
-    )
+        root / recording.created.id, recording, one.journal_length, one.next_line, assembler, boot_id, metrics,
+        since_ns, ended_ns,
+    )  # fmt: skip
 
 
 def _close(root: Path, one: Repaired, end: Stopped | Interrupted) -> None:
