@@ -97,7 +97,7 @@ class Commands:
         try:
             stopped = self._recorder.stop(id)
         except TimeoutError:
-            raise CommandRefused("unavailable", "the disk takes too long; the lesson is being closed") from None
+            raise CommandRefused("unavailable", "disk_slow: the lesson is being closed") from None
         if stopped:
             log.info("lesson stopped", lesson=id)
         return self._get(id)

@@ -105,16 +105,17 @@ def close_session() -> Response:
 def get_kit() -> Response:
     context = here()
     identity = identify(context.tokens)
+    teacher = identity is not None and identity.role == "teacher"
     kit: dict[str, Any] = {
         "room": context.settings.room,
         "kit_name": context.settings.kit_name,
         "languages": ["fr", "en"],
         "version": context.version,
-        "lesson": live_view(context.state.live, time.time()),
+        "lesson": live_view(context.state.live, context.state.lesson_age_s, recording=teacher),
         "services": services_view(context.state.statuses()),
         "capture": None,
     }
-    if identity and identity.role == "teacher":
+    if teacher:
         kit["capture"] = capture_view(context.state.capture)
         kit["join"] = {"code": context.secrets.room_code, "url": join_address(context)}
     return private(jsonify(kit))
@@ -188,7 +189,7 @@ def join() -> Response:
     context.counters.joins.inc()
     viewer = new_viewer()
     token = context.tokens.issue("pupil", name, viewer)
-    lesson = live_view(context.state.live, time.time())
+    lesson = live_view(context.state.live, context.state.lesson_age_s)
     response = private(jsonify(token=token, viewer=viewer, lesson=lesson))
     set_cookie(response, "pupil", token)
     return response

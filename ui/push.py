@@ -5,7 +5,6 @@ Runs on gunicorn's threads (one per page); pushes come from the `state` thread a
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from flask import Flask, request
@@ -31,7 +30,7 @@ def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[s
     state = context.state
     said: list[tuple[str, Any]] = []
     if "lesson" in changes or ("recorded" in changes and role == "teacher"):
-        said.append(("lesson", live_view(state.lesson, time.time())))
+        said.append(("lesson", live_view(state.lesson, state.lesson_age_s, recording=role == "teacher")))
     if "viewers" in changes:
         said.append(("viewers", viewers_view(state.viewers, names=role == "teacher")))
     if "sources" in changes:

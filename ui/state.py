@@ -49,6 +49,7 @@ class Snapshot:
     services: tuple[str, ...] = SERVICES
     capture: CaptureState | None = None
     lesson: LessonState | None = None
+    lesson_at: float = 0.0  # when it was told
     sources: frozenset[str] = frozenset()
     streamed: ViewersState = NOBODY
     _health: dict[str, tuple[Health, float]] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Snapshot:
                 self.sources = self.sources | {event.source} if event.live else self.sources - {event.source}
                 return {"sources"} if before_live != event.live else set()
             case LessonState():
-                return self._apply_lesson(event)
+                return self._apply_lesson(event, now)
 
     def _apply_health(self, event: Health, now: float) -> set[Change]:
         before = self._health.get(event.service)
@@ -96,7 +97,7 @@ class Snapshot:
         self._watching = {name: known for name, known in self._watching.items() if name not in of}
         return {"viewers"} if before != self.viewers else set()
 
-    def _apply_lesson(self, event: LessonState) -> set[Change]:
+    def _apply_lesson(self, event: LessonState, now: float) -> set[Change]:
         # An event may be overtaken by the reply to the command that caused a later one: what is closed stays closed.
         if event.id in self._closed and event.state == "live":
             return set()
@@ -104,7 +105,7 @@ class Snapshot:
             self._closed.add(event.id)
             if self.lesson is None or self.lesson.id != event.id:
                 return set()
-        before, self.lesson = self.lesson, event
+        before, self.lesson, self.lesson_at = self.lesson, event, now
         same = before is not None and (before.id, before.state, before.title) == (event.id, event.state, event.title)
         return {"recorded"} if same else {"lesson", "recorded"}
 
@@ -198,6 +199,7 @@ class KitState:
                 lesson.started_at,
                 lesson.duration_s,
                 lesson.bytes,
+                elapsed_s=lesson.duration_s,
             )
         )
 
@@ -221,6 +223,12 @@ class KitState:
         """The lesson that is live or was the last to be."""
         with self._lock:
             return self._snapshot.lesson
+
+    @property
+    def lesson_age_s(self) -> float:
+        """How long ago the lesson's state was told."""
+        with self._lock:
+            return max(0.0, self._clock() - self._snapshot.lesson_at)
 
     @property
     def capture(self) -> CaptureState | None:

@@ -16,6 +16,7 @@ from tests.ui.doubles import MemoryLessons
 from ui.context import KEY
 from ui.push import messages
 from ui.state import NOBODY, KitState, Snapshot
+from ui.views import live_view
 
 
 def lesson(
@@ -205,3 +206,14 @@ def test_healthz_and_metrics(kit: Kit) -> None:
     object.__setattr__(kit.app.extensions[KEY], "state", with_nobody)
     response = client.get("/healthz")
     assert response.status_code == 503 and response.get_json()["services"]["capture"]["up"] is False
+
+
+def test_only_teachers_hear_how_the_recording_goes_and_no_wall_clock_counts() -> None:
+    now = 50.0
+    state = KitState(("lessons",), clock=lambda: now)
+    state.note(LessonState("a", "123456", "T", "live", 1e12, 61.0, 9, "disk_slow", 65.0, 2.5, 1, 4000.0))
+    now = 50.5
+    told = live_view(state.lesson, state.lesson_age_s, recording=True)
+    assert told is not None and told["elapsed_s"] == 65.5
+    assert (told["incident"], told["lost_s"], told["gaps"], told["planned_end"]) == ("disk_slow", 2.5, 1, 4000.0)
+    assert not {"incident", "lost_s", "gaps", "planned_end"} & (live_view(state.lesson, 0.0) or {}).keys()

@@ -1,6 +1,7 @@
 // The teacher's page: one button, a preview, who is there. body[data-state]: loading, ready, starting, live, stopping.
 
 import { call } from "./api.js";
+import { facts, refusal, trouble } from "./disk.js";
 import { connect, restartWatch } from "./push.js";
 import { setUpSharing } from "./share.js";
 import { clock, pupils, text } from "./strings.js";
@@ -34,8 +35,11 @@ function tick() {
 
 function onLesson(lesson) {
   if (lesson?.state !== "live") page.confirming = false;
+  if (page.lesson?.state === "live" && lesson?.state !== "live") warn("command-error", null);
   page.lesson = lesson;
   if (lesson) page.since = performance.now() - lesson.elapsed_s * 1000;
+  warn("recording-warning", trouble(lesson));
+  element("recording-facts").textContent = facts(lesson);
   show();
 }
 
@@ -72,7 +76,9 @@ async function command(busy, method, path, body) {
   const answer = await call(method, path, body);
   page.busy = null;
   if (answer.status === 401 || answer.status === 403) location.reload();
-  else if (!answer.ok) warn("command-error", text(answer.status === 0 ? "unreachable" : "failed"));
+  else if (!answer.ok) {
+    warn("command-error", refusal(busy, answer) ?? text(answer.status === 0 ? "unreachable" : "failed"));
+  }
   else onLesson({ ...answer.data, elapsed_s: answer.data.duration_s });
   show();
 }
