@@ -128,7 +128,20 @@ class SourceState(msgspec.Struct, frozen=True, tag="source"):
     live: bool
 
 
-Event = Health | CaptureState | LessonState | ViewersState | SourceState
+DiskIncident = Literal["", "disk_low", "disk_full", "disk_read_only", "disk_error"]
+
+
+class DiskState(msgspec.Struct, frozen=True, tag="disk"):
+    """Every few seconds: for how many `minutes` of lessons the disk has room, at `bytes_per_minute`. `disk_low` says
+    that these are few."""
+
+    free_bytes: int
+    minutes: float
+    bytes_per_minute: float
+    incident: DiskIncident = ""
+
+
+Event = Health | CaptureState | LessonState | ViewersState | SourceState | DiskState
 
 
 # --- commands ----------------------------------------------------------------------------------------

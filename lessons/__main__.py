@@ -9,7 +9,7 @@ import structlog
 
 from appliance import durable, service
 from appliance.bus import CommandServer
-from lessons import recovery, session, thumbnail
+from lessons import recovery, session, space, thumbnail
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
 from lessons.metrics import Metrics
@@ -44,6 +44,8 @@ def main() -> None:
     commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
     server = CommandServer(me.settings.bus, "lessons", commands.handle)
     me.spawn("writer", writer.run)
+    rate = space.Rate(space.expected_rate(me.settings.video_bitrate))
+    me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)
     me.spawn("recorder", recorder.run, me.stopping)
     me.start()
     server.serve(me.stopping)

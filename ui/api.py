@@ -22,6 +22,7 @@ from ui.views import (
     LONGEST_TITLE,
     capture_view,
     clean_text,
+    disk_view,
     lesson_view,
     live_view,
     moment_text,
@@ -117,6 +118,7 @@ def get_kit() -> Response:
     }
     if teacher:
         kit["capture"] = capture_view(context.state.capture)
+        kit["disk"] = disk_view(context.state.disk)
         kit["join"] = {"code": context.secrets.room_code, "url": join_address(context)}
     return private(jsonify(kit))
 

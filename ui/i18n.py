@@ -87,6 +87,8 @@ def _teacher() -> dict[str, str]:
         "disk_slow": _("The disk is slow. What it has not taken yet is being kept for it."),
         "overflow": _("The disk was too slow for too long: a piece of the lesson is missing in the recording."),
         "no_video": _("No picture comes from the camera: nothing is being recorded."),
+        "roomHours": _("Room on the disk for {count} hours of lessons"),
+        "roomMinutes": _("Room on the disk for {count} minutes"),
         "closing": _("The disk is slow: the lesson will end as soon as it answers."),
         "start_disk_full": _("The disk is full: no lesson can be recorded. Delete old ones, or make room."),
         "start_disk_read_only": _("The disk takes nothing: no lesson can be recorded."),

@@ -17,7 +17,17 @@ import structlog
 
 from appliance import process_names
 from appliance.bus import EVENT_TOPIC, BusError, CommandRefused, Subscriber
-from appliance.messages import CaptureState, Event, Health, Lesson, LessonState, Packet, SourceState, ViewersState
+from appliance.messages import (
+    CaptureState,
+    DiskState,
+    Event,
+    Health,
+    Lesson,
+    LessonState,
+    Packet,
+    SourceState,
+    ViewersState,
+)
 from ui.ports import Lessons
 
 log = structlog.get_logger()
@@ -27,7 +37,7 @@ STALE_S = 3.0
 POLL_S = 0.25
 NOBODY = ViewersState(0, 0, [])
 
-Change = Literal["lesson", "recorded", "viewers", "sources", "level", "media", "services"]
+Change = Literal["lesson", "recorded", "viewers", "sources", "level", "media", "services", "disk"]
 LessonCallback = Callable[[LessonState | None], None]
 
 
@@ -41,6 +51,11 @@ class ServiceStatus:
     started_ns: int = 0
 
 
+def shown(disk: DiskState) -> tuple[int, str]:
+    """What pages show of it."""
+    return int(disk.minutes), disk.incident
+
+
 @dataclass(slots=True)
 class Snapshot:
     """The newest event of each kind. `now` is CLOCK_MONOTONIC in seconds throughout; `services` names all processes
@@ -49,6 +64,7 @@ class Snapshot:
     services: tuple[str, ...] = SERVICES
     capture: CaptureState | None = None
     lesson: LessonState | None = None
+    disk: DiskState | None = None
     lesson_at: float = 0.0  # when it was told
     sources: frozenset[str] = frozenset()
     streamed: ViewersState = NOBODY
@@ -75,6 +91,9 @@ class Snapshot:
                 return {"sources"} if before_live != event.live else set()
             case LessonState():
                 return self._apply_lesson(event, now)
+            case DiskState():
+                told, self.disk = self.disk, event
+                return {"disk"} if told is None or shown(told) != shown(event) else set()
 
     def _apply_health(self, event: Health, now: float) -> set[Change]:
         before = self._health.get(event.service)
@@ -223,6 +242,12 @@ class KitState:
         """The lesson that is live or was the last to be."""
         with self._lock:
             return self._snapshot.lesson
+
+    @property
+    def disk(self) -> DiskState | None:
+        """What the disk can take; None until that was told."""
+        with self._lock:
+            return self._snapshot.disk
 
     @property
     def lesson_age_s(self) -> float:

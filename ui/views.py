@@ -10,7 +10,7 @@ from typing import Any
 from babel.dates import format_datetime
 from babel.units import format_unit
 
-from appliance.messages import CaptureState, Lesson, LessonState, ViewersState
+from appliance.messages import CaptureState, DiskState, Lesson, LessonState, ViewersState
 from ui.state import ServiceStatus
 
 LONGEST_NAME = 40
@@ -58,6 +58,13 @@ def screen_view(where: str, duration_s: float) -> dict[str, Any]:
         "download": f"{where}/screen.mp4",
         "spans": f"{where}/screen.json",
     }
+
+
+def disk_view(disk: DiskState | None) -> dict[str, Any] | None:
+    """For how many minutes of lessons there is room; None while nobody knows."""
+    if disk is None:
+        return None
+    return {"minutes": int(disk.minutes), "free_bytes": disk.free_bytes, "incident": disk.incident}
 
 
 def live_view(lesson: LessonState | None, age_s: float, *, recording: bool = False) -> dict[str, Any] | None:

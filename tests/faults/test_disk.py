@@ -149,6 +149,7 @@ def test_a_full_disk_takes_the_stop(disk: disks.Disk, tmp_path: Path) -> None:
     with lesson_on(disk) as (kit, id, _), disk.full():
         wait_until(lambda: live(kit)["incident"] == "disk_full", 10, "disk_full told")
         assert kit.api("POST", f"lessons/{id}/stop")["state"] == "ended"
+        wait_until(lambda: kit.api("GET", "kit")["disk"]["incident"] == "disk_full", 10, "the full disk told")
         with pytest.raises(Problem) as refused:
             kit.api("POST", "lessons", {})
         assert (refused.value.status, refused.value.document["detail"]) == (503, "disk_full")

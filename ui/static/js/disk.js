@@ -23,6 +23,14 @@ export function facts(lesson) {
   return said.join(" · ");
 }
 
+/** For how long there is room on the disk, from the kit's `disk` event. While a lesson is live only when that is little. */
+export function room(disk, live) {
+  if (!disk || (live && disk.incident !== "disk_low")) return "";
+  if (disk.incident && disk.incident !== "disk_low") return text(`start_${disk.incident}`);
+  if (disk.minutes >= 120) return text("roomHours", { count: Math.floor(disk.minutes / 60) });
+  return text("roomMinutes", { count: disk.minutes });
+}
+
 /** Why a command that the kit refused with 503 was: a sentence, or null when it said nothing of the disk. */
 export function refusal(busy, answer) {
   if (answer.status !== 503) return null;

@@ -1,7 +1,7 @@
 // The teacher's page: one button, a preview, who is there. body[data-state]: loading, ready, starting, live, stopping.
 
 import { call } from "./api.js";
-import { facts, refusal, trouble } from "./disk.js";
+import { facts, refusal, room, trouble } from "./disk.js";
 import { connect, restartWatch } from "./push.js";
 import { setUpSharing } from "./share.js";
 import { clock, pupils, text } from "./strings.js";
@@ -10,7 +10,7 @@ import { LivePlayer } from "./player.js";
 const FLOOR_DBFS = -60;
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
-const page = { lesson: null, since: 0, busy: null, confirming: false };
+const page = { lesson: null, disk: null, since: 0, busy: null, confirming: false };
 
 function show() {
   const live = page.lesson?.state === "live";
@@ -26,6 +26,9 @@ function show() {
   element("confirm").hidden = !live || !page.confirming;
   element("light").hidden = !live;
   element("elapsed").hidden = !live;
+  element("room").textContent = room(page.disk, live);
+  element("room").className = page.disk?.incident ? "warning" : "quiet";
+  element("room").hidden = !element("room").textContent;
   tick();
 }
 
@@ -40,6 +43,11 @@ function onLesson(lesson) {
   if (lesson) page.since = performance.now() - lesson.elapsed_s * 1000;
   warn("recording-warning", trouble(lesson));
   element("recording-facts").textContent = facts(lesson);
+  show();
+}
+
+function onDisk(disk) {
+  page.disk = disk;
   show();
 }
 
@@ -118,6 +126,7 @@ const sharing = setUpSharing();
 
 connect(null, {
   lesson: onLesson,
+  disk: onDisk,
   sources: sharing.onSources,
   level: onLevel,
   viewers: onViewers,
