@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from appliance import durable, service
-from appliance.bus import CommandServer
+from appliance.command_pool import CommandPool
 from lessons import recovery, session, space, thumbnail
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
@@ -42,7 +42,7 @@ def main() -> None:
     if live:
         recorder.start(live)
     commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
-    server = CommandServer(me.settings.bus, "lessons", commands.handle)
+    server = CommandPool(me.settings.bus, "lessons", commands.handle)
     me.spawn("writer", writer.run)
     rate = space.Rate(space.expected_rate(me.settings.video_bitrate))
     me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)

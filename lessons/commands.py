@@ -1,9 +1,10 @@
-"""Answers the service's commands, on the main thread."""
+"""Answers the service's commands, several at a time on threads of their own."""
 
 from __future__ import annotations
 
 import errno
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -54,6 +55,7 @@ class Commands:
         self._metrics = metrics
         self._publish = publish
         self._minutes = minutes
+        self._starting = threading.Lock()
 
     def handle(self, command: Command) -> Reply:
         """Carry out one command. Raises CommandRefused."""
@@ -77,11 +79,19 @@ class Commands:
         minutes = self._minutes if command.minutes is None else command.minutes
         if not 0 < minutes <= LONGEST_MINUTES:
             raise CommandRefused("invalid", f"a lesson has at most {LONGEST_MINUTES} minutes")
+        if not self._starting.acquire(blocking=False):
+            raise CommandRefused("conflict", "a lesson is being started")
+        try:
+            return self._begin(command.title, command.code, minutes)
+        finally:
+            self._starting.release()
+
+    def _begin(self, title: str, code: str, minutes: float) -> Lesson:
         if self._recorder.live:
             raise CommandRefused("conflict", "a lesson is live")
         at = time.time()
         id = f"{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        created = Created(id, command.title, command.code, at, self._boot_id, at + minutes * 60)
+        created = Created(id, title, code, at, self._boot_id, at + minutes * 60)
         try:
             live = session.create(self._root, created, self._metrics, time.monotonic_ns())
         except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.bus import CommandServer, Publisher
+from appliance.command_pool import CommandPool
 from appliance.messages import (
     Command,
     Done,
@@ -68,7 +69,9 @@ class Capture:
 class Lessons:
     """The service's threads and objects without its process."""
 
-    def __init__(self, settings: Settings, backlog: Callable[[], Backlog] = Backlog) -> None:
+    def __init__(
+        self, settings: Settings, backlog: Callable[[], Backlog] = Backlog, wall: Callable[[], float] = time.time
+    ) -> None:
         self.states: list[LessonState] = []
         self.illustrated: list[Path] = []
         self.stopping = threading.Event()
@@ -79,12 +82,12 @@ class Lessons:
         self.publisher = Publisher(settings.bus, "lessons")
         writer = Writer(self.catalogue.refresh)
         self.recorder = Recorder(
-            settings.bus, counters, writer, self._publish, self.illustrated.append, backlog=backlog
+            settings.bus, counters, writer, self._publish, self.illustrated.append, backlog=backlog, wall=wall
         )  # fmt: skip
         if live:
             self.recorder.start(live)
         commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55)
-        self._server = CommandServer(settings.bus, "lessons", commands.handle)
+        self._server = CommandPool(settings.bus, "lessons", commands.handle)
         self._threads = [
             threading.Thread(target=self._server.serve, args=(self.stopping,)),
             threading.Thread(target=writer.run),

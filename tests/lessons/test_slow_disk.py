@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -73,16 +75,67 @@ def test_stop_does_not_wait_for_a_disk_that_stalls(settings: Settings, capture: 
         capture.send(film(4))
         until(lambda: client.get(id).duration_s >= 1, "a second on disk")
         disk.clear()
-        with pytest.raises(CommandRefused) as refused:
-            client.stop(id)
+        with ThreadPoolExecutor(1) as another:
+            stopping = another.submit(client.stop, id)
+            while not stopping.done():  # nobody else waits with them
+                assert [one.state for one in client.list()] == ["live"]
+            with pytest.raises(CommandRefused) as refused:
+                stopping.result()
         assert refused.value.kind == "unavailable"
-        assert client.get(id).state == "live"
         disk.set()
         until(lambda: lessons.states[-1].state == "ended", "the end told")
         assert client.get(id).duration_s == pytest.approx(4.0, abs=0.05)
         assert client.start("", "7Q2F").state == "live"
     finally:
         disk.set()
+        lessons.close()
+
+
+def test_a_start_on_a_stalled_disk_holds_up_nobody(settings: Settings, capture: Capture, disk: threading.Event) -> None:
+    lessons = Lessons(settings)
+    try:
+        client = LessonsClient(settings)
+        disk.clear()
+        with ThreadPoolExecutor(1) as another:
+            starting = another.submit(client.start, "", "7Q2F")
+            until(lambda: any(settings.lessons.iterdir()), "the start begun")
+            with pytest.raises(CommandRefused) as refused:
+                client.start("", "7Q2F")
+            assert refused.value.kind == "conflict"
+            assert client.list() == []
+            disk.set()
+            assert starting.result().state == "live"
+        assert [one.state for one in client.list()] == ["live"]
+    finally:
+        disk.set()
+        lessons.close()
+
+
+def test_a_clock_that_jumps_changes_nothing(settings: Settings, capture: Capture) -> None:
+    year_s = 365 * 86_400.0
+    jump_s = 0.0
+    lessons = Lessons(settings, wall=lambda: time.time() + jump_s)
+    try:
+        client = LessonsClient(settings)
+        id = client.start("", "7Q2F").id
+        watched(capture, lessons)
+        packets = film(6)
+        capture.send(packets[:154])
+        until(lambda: client.get(id).duration_s >= 1, "a second on disk")
+        jump_s = year_s
+        capture.send(packets[154:308])
+        until(lambda: client.get(id).duration_s >= 3, "two more seconds")
+        jump_s = -year_s
+        capture.send(packets[308:])
+        stopped = client.stop(id)
+        assert stopped.duration_s == pytest.approx(6.0, abs=0.1)
+        recording = read(settings.lessons / id)
+        assert (len(recording.parts), recording.gaps) == (1, [])
+        elapsed = [state.elapsed_s for state in lessons.states if state.state == "live"]
+        assert elapsed == sorted(elapsed) and elapsed[-1] < 60
+        written = [one.at for one in recording.parts[0].fragments]
+        assert max(written) - min(written) > year_s  # the clock did jump
+    finally:
         lessons.close()
 
 
