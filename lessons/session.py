@@ -276,6 +276,8 @@ class Session:
         self._metrics.recorded.inc(len(order.data))
         if self.incident.startswith("disk"):
             log.info("recording goes on", lesson=self.id)
+            with contextlib.suppress(OSError):
+                reserve(self.folder)
             self.incident = ""
 
     def _write_journal(self, records: tuple[Record, ...]) -> None:
@@ -298,6 +300,26 @@ class Session:
         self._count_missing()
         self._camera.assembler, self._screen.assembler, self._missing = None, None, 0
         self._let_go()
+        if self.incident == "disk_full":
+            self._close_parts()
+
+    def _close_parts(self) -> None:
+        """Tell the journal of a full disk that the parts end here, so that all of them is played: half of the space set
+        aside is for that."""
+        closing: list[Record] = []
+        for source in (CAMERA, SCREEN):
+            parts = self.recording.strand(source).parts
+            if parts and parts[-1].fragments and parts[-1].closed is None:
+                closing += _named(source, [PartClosed(parts[-1].opened.number, self.incident)])
+        if not closing:
+            return
+        with contextlib.suppress(OSError):
+            os.truncate(self.folder / RESERVE, RESERVE_BYTES // 2)
+        try:
+            self._write_journal(tuple(closing))
+        except OSError as error:
+            log.warning("parts not closed", lesson=self.id, error=str(error))
+            self._let_go()
 
     def _count_missing(self) -> None:
         camera = self._camera.assembler

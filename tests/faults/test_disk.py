@@ -5,6 +5,7 @@ On a real ext4 of its own, on a loop device.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -137,6 +138,9 @@ def test_a_full_disk_closes_the_part_and_recording_goes_on_when_there_is_room(di
             told = wait_until(lambda: live(kit) if live(kit)["incident"] == "disk_full" else None, 10, "disk_full told")
             assert told["recorded_s"] > 2
             assert kit.api("GET", f"lessons/{id}")["duration_s"] >= told["recorded_s"]
+            playlist = kit.request("GET", f"/lessons/{id}/index.m3u8")[1].decode()
+            listed_s = sum(map(float, re.findall(r"#EXTINF:([\d.]+)", playlist)))
+            assert listed_s == pytest.approx(told["recorded_s"], abs=0.05)  # to the last fragment, while it lasts
         wait_until(lambda: not live(kit)["incident"] and live(kit)["gaps"] == 1, 15, "recording to go on")
         wait_until(lambda: live(kit)["recorded_s"] > told["recorded_s"] + 2, 10, "two seconds more")
         assert viewer.longest_s < LIVE_PAUSE_S
