@@ -186,6 +186,19 @@ def refusal(error: Exception) -> Refused:
     return Refused("internal", f"{type(error).__name__}: {error}")
 
 
+def answer(handle: Callable[[Command], Reply], body: bytes) -> Reply:
+    """The reply to one command as it came; never raises."""
+    try:
+        return handle(decode_command(body))
+    except msgspec.DecodeError as error:
+        return Refused("invalid", str(error))
+    except CommandRefused as error:
+        return refusal(error)
+    except Exception as error:  # the root of one command: the caller is told, the service lives on
+        log.exception("command failed")
+        return refusal(error)
+
+
 class CommandServer:
     """Answers a service's commands, one after the other, on the thread that calls `serve`."""
 
@@ -199,16 +212,5 @@ class CommandServer:
         """Loop until `stopping` is set; then close the socket."""
         while not stopping.is_set():
             if self._socket.poll(200):
-                self._socket.send(encode_reply(self._answer(self._socket.recv())))
+                self._socket.send(encode_reply(answer(self._handle, self._socket.recv())))
         self._socket.close()
-
-    def _answer(self, body: bytes) -> Reply:
-        try:
-            return self._handle(decode_command(body))
-        except msgspec.DecodeError as error:
-            return Refused("invalid", str(error))
-        except CommandRefused as error:
-            return refusal(error)
-        except Exception as error:  # the root of one command: the caller is told, the service lives on
-            log.exception("command failed")
-            return refusal(error)

@@ -90,7 +90,10 @@ class CaptureState(msgspec.Struct, frozen=True, tag="capture"):
 
 
 class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
-    """On every change and once a second while live. `recorded_s` counts what is durable on disk."""
+    """On every change and once a second while live. `recorded_s` counts what is durable on disk, `lost_s` what was not
+    recorded in `gaps` holes, as far as that is known. `elapsed_s` since the start goes by no wall clock; `planned_end`
+    is in Unix seconds. `incident` is what is wrong with the recording: disk_full, disk_read_only, disk_error,
+    disk_slow, overflow, no_video."""
 
     id: str
     code: str
@@ -100,6 +103,10 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
     recorded_s: float
     recorded_bytes: int
     incident: str = ""
+    elapsed_s: float = 0.0
+    lost_s: float = 0.0
+    gaps: int = 0
+    planned_end: float | None = None
 
 
 class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):
@@ -121,7 +128,20 @@ class SourceState(msgspec.Struct, frozen=True, tag="source"):
     live: bool
 
 
-Event = Health | CaptureState | LessonState | ViewersState | SourceState
+DiskIncident = Literal["", "disk_low", "disk_full", "disk_read_only", "disk_error"]
+
+
+class DiskState(msgspec.Struct, frozen=True, tag="disk"):
+    """Every few seconds: for how many `minutes` of lessons the disk has room, at `bytes_per_minute`. `disk_low` says
+    that these are few."""
+
+    free_bytes: int
+    minutes: float
+    bytes_per_minute: float
+    incident: DiskIncident = ""
+
+
+Event = Health | CaptureState | LessonState | ViewersState | SourceState | DiskState
 
 
 # --- commands ----------------------------------------------------------------------------------------
@@ -165,10 +185,12 @@ class GetHistory(msgspec.Struct, frozen=True, tag="get_history"):
 
 
 class StartLesson(msgspec.Struct, frozen=True, tag="start_lesson"):
-    """To lessons. Refused with `conflict` while a lesson is live."""
+    """To lessons. Refused with `conflict` while a lesson is live. The bell rings in `minutes` (None: the settings'
+    `lesson_minutes`): until then the lesson goes on by itself after a power cut."""
 
     title: str
     code: str
+    minutes: float | None = None
 
 
 class StopLesson(msgspec.Struct, frozen=True, tag="stop_lesson"):

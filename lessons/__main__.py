@@ -8,12 +8,13 @@ from pathlib import Path
 import structlog
 
 from appliance import durable, service
-from appliance.bus import CommandServer
-from lessons import recovery, session, thumbnail
+from appliance.command_pool import CommandPool
+from lessons import recovery, session, space, thumbnail
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
+from lessons.writer import Writer
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -36,11 +37,15 @@ def main() -> None:
     def illustrate(folder: Path) -> None:
         me.spawn("thumbnail", thumbnail.make, folder)
 
-    recorder = Recorder(me.settings.bus, metrics, me.publisher.send, catalogue.refresh, illustrate)
+    writer = Writer(catalogue.refresh)
+    recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, illustrate)
     if live:
         recorder.start(live)
-    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send)
-    server = CommandServer(me.settings.bus, "lessons", commands.handle)
+    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
+    server = CommandPool(me.settings.bus, "lessons", commands.handle)
+    me.spawn("writer", writer.run)
+    rate = space.Rate(space.expected_rate(me.settings.video_bitrate))
+    me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)
     me.spawn("recorder", recorder.run, me.stopping)
     me.start()
     server.serve(me.stopping)

@@ -165,7 +165,7 @@ class Catalogue:
                 engine.dispose()
                 log.warning("catalogue made anew", error=str(error), attempt=attempt)
             try:
-                for suffix in ("", "-wal", "-shm"):
+                for suffix in ("", "-journal", "-wal", "-shm"):
                     self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             except OSError as error:
                 log.error("catalogue not removed", error=str(error))
@@ -185,10 +185,11 @@ def _memory() -> Engine:
 def _file(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}")
 
+    # No write-ahead log: to read past one writes its index, so that on a stalled disk not even a list would come.
     @event.listens_for(engine, "connect")
     def _connected(connection: object, record: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        for pragma in ("journal_mode=WAL", f"busy_timeout={BUSY_MS}", "synchronous=FULL"):
+        for pragma in ("journal_mode=TRUNCATE", f"busy_timeout={BUSY_MS}", "synchronous=FULL"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

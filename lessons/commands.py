@@ -1,9 +1,10 @@
-"""Answers the service's commands, on the main thread."""
+"""Answers the service's commands, several at a time on threads of their own."""
 
 from __future__ import annotations
 
 import errno
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -36,14 +37,16 @@ from lessons.recorder import Recorder
 log = structlog.get_logger()
 
 LONGEST_TITLE = 200
+LONGEST_MINUTES = 24 * 60
 
 
 class Commands:
-    """What the service does when asked. `boot_id` names this boot of the machine."""
+    """What the service does when asked. `boot_id` names this boot of the machine, `minutes` is how long a lesson is
+    planned when nobody says."""
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None],
+        publish: Callable[[Event], None], minutes: float,
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -51,6 +54,8 @@ class Commands:
         self._catalogue = catalogue
         self._metrics = metrics
         self._publish = publish
+        self._minutes = minutes
+        self._starting = threading.Lock()
 
     def handle(self, command: Command) -> Reply:
         """Carry out one command. Raises CommandRefused."""
@@ -71,26 +76,38 @@ class Commands:
     def _start(self, command: StartLesson) -> Lesson:
         if len(command.title) > LONGEST_TITLE:
             raise CommandRefused("invalid", f"the title is longer than {LONGEST_TITLE} characters")
+        minutes = self._minutes if command.minutes is None else command.minutes
+        if not 0 < minutes <= LONGEST_MINUTES:
+            raise CommandRefused("invalid", f"a lesson has at most {LONGEST_MINUTES} minutes")
+        if not self._starting.acquire(blocking=False):
+            raise CommandRefused("conflict", "a lesson is being started")
+        try:
+            return self._begin(command.title, command.code, minutes)
+        finally:
+            self._starting.release()
+
+    def _begin(self, title: str, code: str, minutes: float) -> Lesson:
         if self._recorder.live:
             raise CommandRefused("conflict", "a lesson is live")
         at = time.time()
         id = f"{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        created = Created(id, command.title, command.code, at, self._boot_id)
+        created = Created(id, title, code, at, self._boot_id, at + minutes * 60)
         try:
             live = session.create(self._root, created, self._metrics, time.monotonic_ns())
         except OSError as error:
             log.error("lesson not started", error=str(error))
             raise CommandRefused("unavailable", session.incident_of(error)) from None
+        info = live.info()  # before the writer has it
         self._recorder.start(live)
         self._catalogue.refresh(id)
         log.info("lesson started", lesson=id)
-        return live.info()
+        return info
 
     def _stop(self, id: str) -> Lesson:
         try:
             stopped = self._recorder.stop(id)
         except TimeoutError:
-            raise CommandRefused("unavailable", "the disk takes too long; the lesson is being closed") from None
+            raise CommandRefused("unavailable", "disk_slow: the lesson is being closed") from None
         if stopped:
             log.info("lesson stopped", lesson=id)
         return self._get(id)
@@ -105,7 +122,7 @@ class Commands:
         """The catalogue's entry, corrected for what only the recorder knows: which lesson is live, and how long."""
         live = self._recorder.live
         if live and live.id == lesson.id:
-            return live.info()
+            return live
         return msgspec.structs.replace(lesson, state="interrupted") if lesson.state == "live" else lesson
 
     def _delete(self, id: str) -> Done:

@@ -17,6 +17,8 @@ class Metrics:
         self.packets = counter("packets_total", "Packets given to the recorder.", ("track",))
         self.dropped = counter("dropped_packets_total", "Packets that never came: holes in their numbers.")
         self.gaps = counter("gaps_total", "Times that something of a lesson was not recorded.", ("reason",))
+        self.overflows = counter("overflows_total", "Times that the disk was too slow for too long.")
+        self.overflowed = counter("overflowed_packets_total", "Packets that then found no room to wait.")
         self.fragments = counter("fragments_total", "Fragments made durable.")
         self.recorded = counter("recorded_bytes_total", "Media bytes made durable.")
         self.disk_errors = counter("disk_errors_total", "Writes that the disk refused.", ("incident",))
@@ -24,4 +26,5 @@ class Metrics:
             "preau_lessons_sync_seconds", "Time to make a fragment and its journal line durable.",
             buckets=SYNC_BUCKETS_S, registry=registry,
         )  # fmt: skip
+        self.backlog = Gauge("preau_lessons_backlog_seconds", "How long the disk is behind.", registry=registry)
         self.live = Gauge("preau_lessons_live", "1 while a lesson is being recorded.", registry=registry)

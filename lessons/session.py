@@ -1,6 +1,6 @@
 """One live lesson: carries out the assembler's orders on disk, journal line after bytes.
 
-Owned by one thread at a time (commands create it, the recorder feeds it). No clock of its own. A disk that
+Owned by one thread at a time (commands or recovery create it, the writer feeds it). No clock of its own. A disk that
 refuses ends the part, not the lesson: a new part is tried every `RETRY_S` seconds until the disk is well again.
 """
 
@@ -41,6 +41,7 @@ log = structlog.get_logger()
 
 RETRY_S = 5.0
 NO_VIDEO_S = 3.0
+OVERFLOW_TOLD_S = 60.0
 SCREEN_FRESH_S = 2.0
 SCREEN_KEYFRAME_S = 3.0  # how far apart replay can begin
 SCREEN_STALL_S = 12.0  # a screen on which nothing moves is sent about once a second
@@ -77,7 +78,7 @@ def create(root: Path, created: Created, metrics: Metrics, now_ns: int) -> Sessi
         raise
     recording = Recording(created)
     assembler = Assembler(1, 0, created.boot_id)
-    return Session(folder, recording, length, 2, assembler, created.boot_id, metrics, now_ns)
+    return Session(folder, recording, length, 2, assembler, created.boot_id, metrics, now_ns, now_ns)
 
 
 @dataclass
@@ -98,17 +99,20 @@ class _Track:
 class Session:
     """A lesson being recorded. `now_ns` is CLOCK_MONOTONIC, `at` Unix seconds, wherever they appear.
 
-    `since_ns` says from which capture time on the capture's history is of interest.
+    `since_ns` says from which capture time on the capture's history is of interest, `ended_ns` when what is recorded
+    ended, `began_ns` when the lesson began by that. `id`, `folder`, `since_ns`, `began_ns`, `waiting` and
+    `screen_wants_keyframe` are safe to read from any thread.
     """
 
     def __init__(
         self, folder: Path, recording: Recording, journal_length: int, next_line: int, assembler: Assembler,
-        boot_id: str, metrics: Metrics, since_ns: int,
+        boot_id: str, metrics: Metrics, since_ns: int, ended_ns: int,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.recording = recording
         self.since_ns = since_ns
         self.incident = ""
+        self.began_ns = ended_ns - int((recording.duration_s + recording.lost_s) * SECOND)
         self._boot_id = boot_id
         self._metrics = metrics
         self._camera = _Track(CAMERA, assembler)
@@ -120,6 +124,7 @@ class Session:
         self._next_line = next_line
         self._retry_ns = 0
         self._video_ns: int | None = None
+        self._overflow_ns = 0
 
     @property
     def id(self) -> str:
@@ -128,13 +133,20 @@ class Session:
     @property
     def waiting(self) -> bool:
         """True while only a keyframe can start or continue the recording."""
-        return self._camera.assembler is not None and self._camera.assembler.waiting
+        assembler = self._camera.assembler
+        return assembler is not None and assembler.waiting
+
+    @property
+    def version(self) -> tuple[int, str]:
+        """Changes with what `state` and `info` say."""
+        return self._next_line, self.incident
 
     def screen_wants_keyframe(self, now_ns: int) -> bool:
         """Whether a screen comes in that only a keyframe can record, or make seekable again."""
-        if self._screen.assembler is None or now_ns - self._screen_ns > SCREEN_FRESH_S * SECOND:
+        assembler = self._screen.assembler
+        if assembler is None or now_ns - self._screen_ns > SCREEN_FRESH_S * SECOND:
             return False
-        return self._screen.assembler.waiting or now_ns - self._screen_key_ns > SCREEN_KEYFRAME_S * SECOND
+        return assembler.waiting or now_ns - self._screen_key_ns > SCREEN_KEYFRAME_S * SECOND
 
     def feed(self, packet: Packet, now_ns: int, at: float) -> None:
         """Record one packet; writes when a fragment is complete. Disk errors become `incident`."""
@@ -170,6 +182,16 @@ class Session:
             self._carry_out(self._screen.assembler.finish(at, "ended"), self._screen, now_ns)
             self._screen.assembler = None
 
+    def overflow(self, lost: int, now_ns: int, at: float) -> None:
+        """`lost` packets are missing here, for the disk was too slow for too long: end the parts before the hole."""
+        log.error("the disk was too slow", lesson=self.id, lost_packets=lost)
+        self._metrics.overflows.inc()
+        self._metrics.overflowed.inc(lost)
+        self._finish(now_ns, at, "overflow")
+        self._screen.assembler = None
+        if not self.incident.startswith("disk"):
+            self.incident, self._overflow_ns = "overflow", now_ns
+
     def suspend(self, now_ns: int, at: float) -> None:
         """Make everything durable and let go, so that the next process can go on in the same part."""
         self._finish(now_ns, at, None)
@@ -204,12 +226,15 @@ class Session:
             self.incident = "no_video"
         elif not silent and self.incident == "no_video":
             self.incident = ""
+        if self.incident == "overflow" and now_ns - self._overflow_ns > OVERFLOW_TOLD_S * SECOND:
+            self.incident = ""
 
     def state(self) -> LessonState:
         recording, created = self.recording, self.recording.created
         return LessonState(
             created.id, created.code, created.title, recording.state, created.started_at, recording.duration_s,
-            recording.bytes, self.incident,
+            recording.bytes, self.incident, recording.duration_s + recording.lost_s, recording.lost_s,
+            len(recording.gaps), created.planned_end,
         )  # fmt: skip
 
     def info(self) -> Lesson:
@@ -251,6 +276,8 @@ class Session:
         self._metrics.recorded.inc(len(order.data))
         if self.incident.startswith("disk"):
             log.info("recording goes on", lesson=self.id)
+            with contextlib.suppress(OSError):
+                reserve(self.folder)
             self.incident = ""
 
     def _write_journal(self, records: tuple[Record, ...]) -> None:
@@ -273,6 +300,26 @@ class Session:
         self._count_missing()
         self._camera.assembler, self._screen.assembler, self._missing = None, None, 0
         self._let_go()
+        if self.incident == "disk_full":
+            self._close_parts()
+
+    def _close_parts(self) -> None:
+        """Tell the journal of a full disk that the parts end here, so that all of them is played: half of the space set
+        aside is for that."""
+        closing: list[Record] = []
+        for source in (CAMERA, SCREEN):
+            parts = self.recording.strand(source).parts
+            if parts and parts[-1].fragments and parts[-1].closed is None:
+                closing += _named(source, [PartClosed(parts[-1].opened.number, self.incident)])
+        if not closing:
+            return
+        with contextlib.suppress(OSError):
+            os.truncate(self.folder / RESERVE, RESERVE_BYTES // 2)
+        try:
+            self._write_journal(tuple(closing))
+        except OSError as error:
+            log.warning("parts not closed", lesson=self.id, error=str(error))
+            self._let_go()
 
     def _count_missing(self) -> None:
         camera = self._camera.assembler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import structlog
@@ -22,6 +22,7 @@ from ui.views import (
     LONGEST_TITLE,
     capture_view,
     clean_text,
+    disk_view,
     lesson_view,
     live_view,
     moment_text,
@@ -42,6 +43,7 @@ class SessionRequest(msgspec.Struct, frozen=True):
 
 class LessonRequest(msgspec.Struct, frozen=True):
     title: str = ""
+    minutes: Annotated[float, msgspec.Meta(ge=1, le=1440)] | None = None
 
 
 class JoinRequest(msgspec.Struct, frozen=True):
@@ -104,17 +106,19 @@ def close_session() -> Response:
 def get_kit() -> Response:
     context = here()
     identity = identify(context.tokens)
+    teacher = identity is not None and identity.role == "teacher"
     kit: dict[str, Any] = {
         "room": context.settings.room,
         "kit_name": context.settings.kit_name,
         "languages": ["fr", "en"],
         "version": context.version,
-        "lesson": live_view(context.state.live, time.time()),
+        "lesson": live_view(context.state.live, context.state.lesson_age_s, recording=teacher),
         "services": services_view(context.state.statuses()),
         "capture": None,
     }
-    if identity and identity.role == "teacher":
+    if teacher:
         kit["capture"] = capture_view(context.state.capture)
+        kit["disk"] = disk_view(context.state.disk)
         kit["join"] = {"code": context.secrets.room_code, "url": join_address(context)}
     return private(jsonify(kit))
 
@@ -123,12 +127,12 @@ def get_kit() -> Response:
 def start_lesson() -> Response:
     context = here()
     context.require("teacher")
-    asked = read_body(LessonRequest).title
+    asked = read_body(LessonRequest)
     now = time.time()
-    title = clean_text(asked, LONGEST_TITLE) if asked.strip() else default_title(now)
+    title = clean_text(asked.title, LONGEST_TITLE) if asked.title.strip() else default_title(now)
     if title is None:
         raise Problem(400, f"title: 1 to {LONGEST_TITLE} characters, no control characters")
-    lesson = context.lessons.start(title, context.secrets.room_code)
+    lesson = context.lessons.start(title, context.secrets.room_code, asked.minutes)
     context.state.note_lesson(lesson)
     log.info("lesson started", lesson=lesson.id)
     response = private(jsonify(lesson_view(lesson)), 201)
@@ -187,7 +191,7 @@ def join() -> Response:
     context.counters.joins.inc()
     viewer = new_viewer()
     token = context.tokens.issue("pupil", name, viewer)
-    lesson = live_view(context.state.live, time.time())
+    lesson = live_view(context.state.live, context.state.lesson_age_s)
     response = private(jsonify(token=token, viewer=viewer, lesson=lesson))
     set_cookie(response, "pupil", token)
     return response

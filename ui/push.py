@@ -5,7 +5,6 @@ Runs on gunicorn's threads (one per page); pushes come from the `state` thread a
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from flask import Flask, request
@@ -20,7 +19,7 @@ from ui import engine
 from ui.auth import Role, identify
 from ui.context import Context
 from ui.state import Change
-from ui.views import capture_view, live_view, services_view, viewers_view
+from ui.views import capture_view, disk_view, live_view, services_view, viewers_view
 
 ROLES: tuple[Role, ...] = ("teacher", "pupil")
 MOST_PAGES = 16  # of one viewer: a teacher has several open
@@ -31,7 +30,7 @@ def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[s
     state = context.state
     said: list[tuple[str, Any]] = []
     if "lesson" in changes or ("recorded" in changes and role == "teacher"):
-        said.append(("lesson", live_view(state.lesson, time.time())))
+        said.append(("lesson", live_view(state.lesson, state.lesson_age_s, recording=role == "teacher")))
     if "viewers" in changes:
         said.append(("viewers", viewers_view(state.viewers, names=role == "teacher")))
     if "sources" in changes:
@@ -42,6 +41,8 @@ def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[s
         said.append(("media", {"streaming_started_ns": first, "processes_started_ns": started}))
     if role == "teacher" and "level" in changes:
         said.append(("level", capture_view(state.capture)))
+    if role == "teacher" and "disk" in changes:
+        said.append(("disk", disk_view(state.disk)))
     if role == "teacher" and "services" in changes:
         said.append(("services", services_view(state.statuses())))
     return said
@@ -62,7 +63,7 @@ def install(app: Flask, context: Context) -> SocketIO:
         if not engine.welcome(socketio.server, request.environ, identity.viewer, MOST_PAGES):
             raise ConnectionRefusedError("too many pages")
         join_room(identity.role)
-        everything: set[Change] = {"lesson", "viewers", "sources", "media", "level", "services"}
+        everything: set[Change] = {"lesson", "viewers", "sources", "media", "level", "services", "disk"}
         for event, body in messages(context, everything, identity.role):
             emit(event, (body,))  # a bare None would be sent as no argument at all
 

@@ -17,7 +17,17 @@ import structlog
 
 from appliance import process_names
 from appliance.bus import EVENT_TOPIC, BusError, CommandRefused, Subscriber
-from appliance.messages import CaptureState, Event, Health, Lesson, LessonState, Packet, SourceState, ViewersState
+from appliance.messages import (
+    CaptureState,
+    DiskState,
+    Event,
+    Health,
+    Lesson,
+    LessonState,
+    Packet,
+    SourceState,
+    ViewersState,
+)
 from ui.ports import Lessons
 
 log = structlog.get_logger()
@@ -27,7 +37,7 @@ STALE_S = 3.0
 POLL_S = 0.25
 NOBODY = ViewersState(0, 0, [])
 
-Change = Literal["lesson", "recorded", "viewers", "sources", "level", "media", "services"]
+Change = Literal["lesson", "recorded", "viewers", "sources", "level", "media", "services", "disk"]
 LessonCallback = Callable[[LessonState | None], None]
 
 
@@ -41,6 +51,11 @@ class ServiceStatus:
     started_ns: int = 0
 
 
+def shown(disk: DiskState) -> tuple[int, str]:
+    """What pages show of it."""
+    return int(disk.minutes), disk.incident
+
+
 @dataclass(slots=True)
 class Snapshot:
     """The newest event of each kind. `now` is CLOCK_MONOTONIC in seconds throughout; `services` names all processes
@@ -49,6 +64,8 @@ class Snapshot:
     services: tuple[str, ...] = SERVICES
     capture: CaptureState | None = None
     lesson: LessonState | None = None
+    disk: DiskState | None = None
+    lesson_at: float = 0.0  # when it was told
     sources: frozenset[str] = frozenset()
     streamed: ViewersState = NOBODY
     _health: dict[str, tuple[Health, float]] = field(default_factory=dict)
@@ -73,7 +90,10 @@ class Snapshot:
                 self.sources = self.sources | {event.source} if event.live else self.sources - {event.source}
                 return {"sources"} if before_live != event.live else set()
             case LessonState():
-                return self._apply_lesson(event)
+                return self._apply_lesson(event, now)
+            case DiskState():
+                told, self.disk = self.disk, event
+                return {"disk"} if told is None or shown(told) != shown(event) else set()
 
     def _apply_health(self, event: Health, now: float) -> set[Change]:
         before = self._health.get(event.service)
@@ -96,7 +116,7 @@ class Snapshot:
         self._watching = {name: known for name, known in self._watching.items() if name not in of}
         return {"viewers"} if before != self.viewers else set()
 
-    def _apply_lesson(self, event: LessonState) -> set[Change]:
+    def _apply_lesson(self, event: LessonState, now: float) -> set[Change]:
         # An event may be overtaken by the reply to the command that caused a later one: what is closed stays closed.
         if event.id in self._closed and event.state == "live":
             return set()
@@ -104,7 +124,7 @@ class Snapshot:
             self._closed.add(event.id)
             if self.lesson is None or self.lesson.id != event.id:
                 return set()
-        before, self.lesson = self.lesson, event
+        before, self.lesson, self.lesson_at = self.lesson, event, now
         same = before is not None and (before.id, before.state, before.title) == (event.id, event.state, event.title)
         return {"recorded"} if same else {"lesson", "recorded"}
 
@@ -198,6 +218,7 @@ class KitState:
                 lesson.started_at,
                 lesson.duration_s,
                 lesson.bytes,
+                elapsed_s=lesson.duration_s,
             )
         )
 
@@ -221,6 +242,18 @@ class KitState:
         """The lesson that is live or was the last to be."""
         with self._lock:
             return self._snapshot.lesson
+
+    @property
+    def disk(self) -> DiskState | None:
+        """What the disk can take; None until that was told."""
+        with self._lock:
+            return self._snapshot.disk
+
+    @property
+    def lesson_age_s(self) -> float:
+        """How long ago the lesson's state was told."""
+        with self._lock:
+            return max(0.0, self._clock() - self._snapshot.lesson_at)
 
     @property
     def capture(self) -> CaptureState | None:

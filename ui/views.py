@@ -10,7 +10,7 @@ from typing import Any
 from babel.dates import format_datetime
 from babel.units import format_unit
 
-from appliance.messages import CaptureState, Lesson, LessonState, ViewersState
+from appliance.messages import CaptureState, DiskState, Lesson, LessonState, ViewersState
 from ui.state import ServiceStatus
 
 LONGEST_NAME = 40
@@ -60,19 +60,35 @@ def screen_view(where: str, duration_s: float) -> dict[str, Any]:
     }
 
 
-def live_view(lesson: LessonState | None, wall: float) -> dict[str, Any] | None:
-    """The lesson that is live or was last; `elapsed_s` spares pages their own clocks. `wall` is Unix seconds."""
+def disk_view(disk: DiskState | None) -> dict[str, Any] | None:
+    """For how many minutes of lessons there is room; None while nobody knows."""
+    if disk is None:
+        return None
+    return {"minutes": int(disk.minutes), "free_bytes": disk.free_bytes, "incident": disk.incident}
+
+
+def live_view(lesson: LessonState | None, age_s: float, *, recording: bool = False) -> dict[str, Any] | None:
+    """The lesson that is live or was last, as it was told `age_s` seconds ago; `elapsed_s` spares pages their own
+    clocks. With `recording` also how that goes, which is for teachers."""
     if lesson is None:
         return None
-    return {
+    view = {
         "id": lesson.id,
         "title": lesson.title,
         "state": lesson.state,
         "started_at": lesson.started_at,
-        "elapsed_s": max(0.0, wall - lesson.started_at) if lesson.state == "live" else lesson.recorded_s,
+        "elapsed_s": lesson.elapsed_s + age_s if lesson.state == "live" else lesson.recorded_s,
         "recorded_s": lesson.recorded_s,
         "page": f"/lessons/{lesson.id}",
     }
+    if recording:
+        view |= {
+            "incident": lesson.incident,
+            "lost_s": lesson.lost_s,
+            "gaps": lesson.gaps,
+            "planned_end": lesson.planned_end,
+        }
+    return view
 
 
 def viewers_view(viewers: ViewersState, *, names: bool) -> dict[str, Any]:

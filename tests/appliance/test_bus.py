@@ -135,6 +135,4 @@ def test_a_process_that_dies_with_a_command_is_away(tmp_path: Path) -> None:
 
 
 def test_foreign_bytes_are_refused_as_invalid() -> None:
-    server = object.__new__(bus.CommandServer)
-    server._handle = handle
-    assert getattr(server._answer(b"\xc1garbage"), "kind", None) == "invalid"
+    assert getattr(bus.answer(handle, b"\xc1garbage"), "kind", None) == "invalid"

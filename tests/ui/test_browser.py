@@ -9,14 +9,16 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import msgspec
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
-from appliance.messages import LessonState, SourceState, ViewersState
+from appliance.bus import CommandRefused
+from appliance.messages import DiskState, LessonState, SourceState, ViewersState
 from tests.browser import chromium
 from tests.ui.conftest import CODE, PIN, Kit, make_kit, report_all
 
@@ -170,6 +172,72 @@ def test_the_teacher_starts_and_stops_by_keyboard(kit: Kit, context: BrowserCont
     page.keyboard.press("Enter")
     page.wait_for_selector("body[data-state=ready]")
     assert kit.streaming.closed_pupils.wait(5)
+
+
+def test_the_teacher_reads_what_is_wrong_with_the_recording(kit: Kit, context: BrowserContext) -> None:
+    sign_in(context, "teacher")
+    page = context.new_page()
+    page.goto("/teacher")
+    page.wait_for_selector("body[data-state=ready]")
+    told = {
+        "disk_full": "Le disque est plein : 3:20 du cours sont conservés, la suite seulement s’il y a de la place.",
+        "disk_read_only": "Le disque n’accepte plus rien : 3:20 du cours sont conservés.",
+        "disk_error": "Le disque a un défaut : 3:20 du cours sont conservés",
+        "disk_slow": "Le disque est lent.",
+        "overflow": "il manque un morceau du cours dans l’enregistrement.",
+        "no_video": "rien n’est enregistré.",
+    }
+    id = "20261123-081501-0d15"
+    for incident, sentence in told.items():
+        kit.state.note(LessonState(id, CODE, "Les fractions", "live", 1000.0, 200.0, 0, incident))
+        expect(page.locator("#recording-warning")).to_contain_text(sentence)
+    assert violations(page) == []
+    kit.state.note(
+        LessonState(
+            id, CODE, "Les fractions", "live", 1000.0, 200.0, 0, lost_s=63.0, gaps=2, planned_end=1_790_000_000.0
+        )
+    )
+    expect(page.locator("#recording-warning")).to_be_hidden()
+    expect(page.locator("#recording-facts")).to_contain_text("Non enregistré : 1:03, à 2 endroits")
+    expect(page.locator("#recording-facts")).to_contain_text("Jusqu’à ")
+    kit.state.note(LessonState(id, CODE, "Les fractions", "ended", 1000.0, 200.0, 0))
+    expect(page.locator("#recording-facts")).to_be_empty()
+
+
+def test_the_teacher_reads_for_how_long_there_is_room(kit: Kit, context: BrowserContext) -> None:
+    sign_in(context, "teacher")
+    page = context.new_page()
+    page.goto("/teacher")
+    page.wait_for_selector("body[data-state=ready]")
+    kit.state.note(DiskState(10**10, 815.5, 12e6))
+    expect(page.locator("#room")).to_have_text("Place sur le disque pour 13 heures de cours")
+    kit.state.note(DiskState(10**8, 8.5, 12e6, "disk_low"))
+    expect(page.locator("#room")).to_have_text("Place sur le disque pour 8 minutes")
+    assert violations(page) == []
+    live = LessonState("20261123-081501-0d16", CODE, "Les fractions", "live", 1000.0, 0.0, 0)
+    kit.state.note(live)
+    expect(page.locator("#room")).to_be_visible()
+    kit.state.note(DiskState(10**9, 81.5, 12e6))
+    expect(page.locator("#room")).to_be_hidden()
+    kit.state.note(msgspec.structs.replace(live, state="ended"))
+    expect(page.locator("#room")).to_have_text("Place sur le disque pour 81 minutes")
+    kit.state.note(DiskState(0, 0.0, 12e6, "disk_read_only"))
+    expect(page.locator("#room")).to_have_text("Le disque n’accepte rien : aucun cours ne peut être enregistré.")
+
+
+def test_the_teacher_reads_why_no_lesson_starts(
+    kit: Kit, context: BrowserContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> NoReturn:
+        raise CommandRefused("unavailable", "disk_full")
+
+    monkeypatch.setattr(kit.lessons, "start", refuse)
+    sign_in(context, "teacher")
+    page = context.new_page()
+    page.goto("/teacher")
+    page.wait_for_selector("body[data-state=ready]")
+    page.click("#start")
+    expect(page.locator("#command-error")).to_contain_text("Le disque est plein : aucun cours ne peut être enregistré.")
 
 
 def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:

@@ -139,7 +139,14 @@ def test_no_script_names_another_host_or_writes_html(script: Path) -> None:
 
 
 def test_scripts_use_only_sentences_that_the_page_has(kit: Kit) -> None:
-    pages = {"join": "/", "pin": "/teacher", "teacher": "/teacher", "lessons": "/lessons", "lesson": "/lessons/LESSON"}
+    pages = {
+        "join": "/",
+        "pin": "/teacher",
+        "teacher": "/teacher",
+        "disk": "/teacher",
+        "lessons": "/lessons",
+        "lesson": "/lessons/LESSON",
+    }
     lesson = kit.lessons.add("Fractions", "ended")
     for script, path in pages.items():
         headers = {} if script == "pin" else kit.teacher()

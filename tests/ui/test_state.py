@@ -9,13 +9,14 @@ from typing import Any, Literal
 import pytest
 
 from appliance.bus import Publisher
-from appliance.messages import CaptureState, Event, Health, LessonState, SourceState, ViewersState
+from appliance.messages import CaptureState, DiskState, Event, Health, LessonState, SourceState, ViewersState
 from appliance.settings import Settings
 from tests.ui.conftest import Kit, make_kit
 from tests.ui.doubles import MemoryLessons
 from ui.context import KEY
 from ui.push import messages
 from ui.state import NOBODY, KitState, Snapshot
+from ui.views import live_view
 
 
 def lesson(
@@ -49,6 +50,9 @@ def health(service: str, started_ns: int = 1) -> Health:
         ([SourceState("screen", True), health("streaming")], {"media", "sources"}),
         ([health("lessons")], set()),
         ([CaptureState("demo", "demo", True, True, -20.0)], {"level"}),
+        ([DiskState(10**9, 80.9, 12e6)], {"disk"}),
+        ([DiskState(10**9, 80.9, 12e6), DiskState(10**9 - 1, 80.1, 12e6)], set()),
+        ([DiskState(10**9, 80.9, 12e6), DiskState(10**9, 79.9, 12e6)], {"disk"}),
         ([ViewersState(1, 0, ["A"])], {"viewers"}),
         ([ViewersState(1, 0, ["A"]), ViewersState(1, 0, ["A"])], set()),
         ([ViewersState(1, 0, ["A"]), ViewersState(1, 0, ["A"], sessions=2)], set()),
@@ -146,12 +150,13 @@ def test_the_thread_reads_the_bus_and_knows_an_older_lesson(tmp_path: Path) -> N
 
 def test_names_and_levels_are_for_the_teacher(kit: Kit) -> None:
     context = kit.app.extensions[KEY]
-    everything: Any = {"lesson", "viewers", "media", "level", "services"}
+    everything: Any = {"lesson", "viewers", "media", "level", "services", "disk"}
     pupil = dict(messages(context, everything, "pupil"))
     teacher = dict(messages(context, everything, "teacher"))
     assert pupil["viewers"] == {"count": 2} and pupil.keys() == {"lesson", "viewers", "media"}
     assert teacher["viewers"] == {"count": 2, "names": ["Léa", "Noé"]}
     assert teacher["level"]["level_dbfs"] == -23.5 and teacher["services"]["capture"]["up"]
+    assert "disk" in teacher
     assert isinstance(pupil["media"]["streaming_started_ns"], int)
 
 
@@ -205,3 +210,14 @@ def test_healthz_and_metrics(kit: Kit) -> None:
     object.__setattr__(kit.app.extensions[KEY], "state", with_nobody)
     response = client.get("/healthz")
     assert response.status_code == 503 and response.get_json()["services"]["capture"]["up"] is False
+
+
+def test_only_teachers_hear_how_the_recording_goes_and_no_wall_clock_counts() -> None:
+    now = 50.0
+    state = KitState(("lessons",), clock=lambda: now)
+    state.note(LessonState("a", "123456", "T", "live", 1e12, 61.0, 9, "disk_slow", 65.0, 2.5, 1, 4000.0))
+    now = 50.5
+    told = live_view(state.lesson, state.lesson_age_s, recording=True)
+    assert told is not None and told["elapsed_s"] == 65.5
+    assert (told["incident"], told["lost_s"], told["gaps"], told["planned_end"]) == ("disk_slow", 2.5, 1, 4000.0)
+    assert not {"incident", "lost_s", "gaps", "planned_end"} & (live_view(state.lesson, 0.0) or {}).keys()

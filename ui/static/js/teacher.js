@@ -1,6 +1,7 @@
 // The teacher's page: one button, a preview, who is there. body[data-state]: loading, ready, starting, live, stopping.
 
 import { call } from "./api.js";
+import { facts, refusal, room, trouble } from "./disk.js";
 import { connect, restartWatch } from "./push.js";
 import { setUpSharing } from "./share.js";
 import { clock, pupils, text } from "./strings.js";
@@ -9,7 +10,7 @@ import { LivePlayer } from "./player.js";
 const FLOOR_DBFS = -60;
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
-const page = { lesson: null, since: 0, busy: null, confirming: false };
+const page = { lesson: null, disk: null, since: 0, busy: null, confirming: false };
 
 function show() {
   const live = page.lesson?.state === "live";
@@ -25,6 +26,9 @@ function show() {
   element("confirm").hidden = !live || !page.confirming;
   element("light").hidden = !live;
   element("elapsed").hidden = !live;
+  element("room").textContent = room(page.disk, live);
+  element("room").className = page.disk?.incident ? "warning" : "quiet";
+  element("room").hidden = !element("room").textContent;
   tick();
 }
 
@@ -34,8 +38,16 @@ function tick() {
 
 function onLesson(lesson) {
   if (lesson?.state !== "live") page.confirming = false;
+  if (page.lesson?.state === "live" && lesson?.state !== "live") warn("command-error", null);
   page.lesson = lesson;
   if (lesson) page.since = performance.now() - lesson.elapsed_s * 1000;
+  warn("recording-warning", trouble(lesson));
+  element("recording-facts").textContent = facts(lesson);
+  show();
+}
+
+function onDisk(disk) {
+  page.disk = disk;
   show();
 }
 
@@ -72,7 +84,9 @@ async function command(busy, method, path, body) {
   const answer = await call(method, path, body);
   page.busy = null;
   if (answer.status === 401 || answer.status === 403) location.reload();
-  else if (!answer.ok) warn("command-error", text(answer.status === 0 ? "unreachable" : "failed"));
+  else if (!answer.ok) {
+    warn("command-error", refusal(busy, answer) ?? text(answer.status === 0 ? "unreachable" : "failed"));
+  }
   else onLesson({ ...answer.data, elapsed_s: answer.data.duration_s });
   show();
 }
@@ -112,6 +126,7 @@ const sharing = setUpSharing();
 
 connect(null, {
   lesson: onLesson,
+  disk: onDisk,
   sources: sharing.onSources,
   level: onLevel,
   viewers: onViewers,
