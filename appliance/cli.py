@@ -53,10 +53,11 @@ def lesson() -> None:
 
 @lesson.command("start")
 @click.argument("title", default="")
+@click.option("--minutes", type=click.IntRange(1, 1440), help="Planned length; until then a power cut does not end it.")
 @click.pass_obj
-def start_lesson(config: Path | None, title: str) -> None:
+def start_lesson(config: Path | None, title: str, minutes: int | None) -> None:
     """Start a lesson."""
-    started = _api(config, "POST", "/lessons", {"title": title} if title else {})
+    started = _api(config, "POST", "/lessons", {"title": title, "minutes": minutes})
     click.echo(f"{started['id']}  code {started['code']}")
 
 

@@ -165,10 +165,12 @@ class GetHistory(msgspec.Struct, frozen=True, tag="get_history"):
 
 
 class StartLesson(msgspec.Struct, frozen=True, tag="start_lesson"):
-    """To lessons. Refused with `conflict` while a lesson is live."""
+    """To lessons. Refused with `conflict` while a lesson is live. The bell rings in `minutes` (None: the settings'
+    `lesson_minutes`): until then the lesson goes on by itself after a power cut."""
 
     title: str
     code: str
+    minutes: float | None = None
 
 
 class StopLesson(msgspec.Struct, frozen=True, tag="stop_lesson"):

@@ -79,6 +79,12 @@ class Settings(BaseModel):
         validate_default=True,
         description="The secret shared with the TURN servers (coturn's use-auth-secret).",
     )
+    lesson_minutes: int = Field(
+        55,
+        ge=5,
+        le=600,
+        description="How long a lesson is planned when nobody says; until then it goes on after a power cut.",
+    )
     streaming_processes: int = Field(
         1,
         ge=1,

@@ -39,7 +39,7 @@ def main() -> None:
     recorder = Recorder(me.settings.bus, metrics, me.publisher.send, catalogue.refresh, illustrate)
     if live:
         recorder.start(live)
-    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send)
+    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
     server = CommandServer(me.settings.bus, "lessons", commands.handle)
     me.spawn("recorder", recorder.run, me.stopping)
     me.start()

@@ -9,6 +9,7 @@ part begins at the next keyframe, at the place on the timeline where the last on
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -303,7 +304,7 @@ class Assembler:
                 seconds = None if self._ended_ns is None else (part.origin_ns - self._ended_ns) / SECOND
                 records.append(Gap(seconds, self._gap))
                 self._gap = ""
-            records.append(self._opened(part, len(init)))
+            records.append(self._opened(part, init))
         start = max(part.end, part.ticks(frames[0].pts_ns, VIDEO_TIMESCALE))
         places = [start]
         for pts_ns in (*(frame.pts_ns for frame in frames[1:]), end_ns):
@@ -332,6 +333,7 @@ class Assembler:
                 audio_seq,
                 part.audio_next,
                 at,
+                zlib.crc32(data),
             )  # fmt: skip
         )
         part.length += len(init) + len(data)
@@ -339,10 +341,10 @@ class Assembler:
         self._start, self._ended_ns = part.end, end_ns
         return Append(part_name(part.number, self._rules.prefix), init + data, tuple(records))
 
-    def _opened(self, part: _Open, init_length: int) -> PartOpened:
+    def _opened(self, part: _Open, init: bytes) -> PartOpened:
         return PartOpened(
-            part.number, part_name(part.number, self._rules.prefix), init_length, part.epoch, self._boot_id,
-            part.origin_ns, part.start, fmp4.codecs(part.video, part.audio), part.video, part.audio,
+            part.number, part_name(part.number, self._rules.prefix), len(init), part.epoch, self._boot_id,
+            part.origin_ns, part.start, fmp4.codecs(part.video, part.audio), part.video, part.audio, zlib.crc32(init),
         )  # fmt: skip
 
     def _end(self, reason: str | None, at: float, next_ns: int | None) -> Iterator[Order]:

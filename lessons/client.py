@@ -87,9 +87,10 @@ class LessonsClient:
 
     # --- commands ---
 
-    def start(self, title: str, code: str) -> Lesson:
-        """Begin a lesson. Refused with `conflict` while one is live, `unavailable` when the disk refuses."""
-        return self._lesson(StartLesson(title, code))
+    def start(self, title: str, code: str, minutes: float | None = None) -> Lesson:
+        """Begin a lesson of so many planned minutes. Refused with `conflict` while one is live, `unavailable` when the
+        disk refuses."""
+        return self._lesson(StartLesson(title, code, minutes))
 
     def stop(self, id: str) -> Lesson:
         """End a lesson; returns when all of it is durable. Idempotent."""

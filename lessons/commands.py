@@ -36,14 +36,16 @@ from lessons.recorder import Recorder
 log = structlog.get_logger()
 
 LONGEST_TITLE = 200
+LONGEST_MINUTES = 24 * 60
 
 
 class Commands:
-    """What the service does when asked. `boot_id` names this boot of the machine."""
+    """What the service does when asked. `boot_id` names this boot of the machine, `minutes` is how long a lesson is
+    planned when nobody says."""
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None],
+        publish: Callable[[Event], None], minutes: float,
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -51,6 +53,7 @@ class Commands:
         self._catalogue = catalogue
         self._metrics = metrics
         self._publish = publish
+        self._minutes = minutes
 
     def handle(self, command: Command) -> Reply:
         """Carry out one command. Raises CommandRefused."""
@@ -71,11 +74,14 @@ class Commands:
     def _start(self, command: StartLesson) -> Lesson:
         if len(command.title) > LONGEST_TITLE:
             raise CommandRefused("invalid", f"the title is longer than {LONGEST_TITLE} characters")
+        minutes = self._minutes if command.minutes is None else command.minutes
+        if not 0 < minutes <= LONGEST_MINUTES:
+            raise CommandRefused("invalid", f"a lesson has at most {LONGEST_MINUTES} minutes")
         if self._recorder.live:
             raise CommandRefused("conflict", "a lesson is live")
         at = time.time()
         id = f"{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        created = Created(id, command.title, command.code, at, self._boot_id)
+        created = Created(id, command.title, command.code, at, self._boot_id, at + minutes * 60)
         try:
             live = session.create(self._root, created, self._metrics, time.monotonic_ns())
         except OSError as error:

@@ -22,20 +22,23 @@ CAMERA, SCREEN = "camera", "screen"
 
 
 class Created(msgspec.Struct, frozen=True, tag="created"):
-    """The first line of every journal; `started_at` in Unix seconds."""
+    """The first line of every journal; `started_at` in Unix seconds, `planned_end` too: when the bell is to ring, None
+    when nobody said."""
 
     id: str
     title: str
     code: str
     started_at: float
     boot_id: str
+    planned_end: float | None = None
 
 
 class PartOpened(msgspec.Struct, frozen=True, tag="part_opened"):
     """A part file begins: `init_length` bytes of initialisation segment, then fragments.
 
     `origin_ns` is the capture time of its first keyframe on the monotonic clock of boot `boot_id`; it stands at
-    `start` on the lesson's timeline. `epoch` is the video encoder's.
+    `start` on the lesson's timeline. `epoch` is the video encoder's, `init_crc` the CRC-32 of the initialisation
+    segment (None in journals of before).
     """
 
     number: int
@@ -48,6 +51,7 @@ class PartOpened(msgspec.Struct, frozen=True, tag="part_opened"):
     codecs: str
     video: Video
     audio: Audio | None
+    init_crc: int | None = None
 
 
 class Fragment(msgspec.Struct, frozen=True, tag="fragment"):
@@ -55,7 +59,7 @@ class Fragment(msgspec.Struct, frozen=True, tag="fragment"):
 
     `end_ns` is the capture time where the next fragment begins, `video_seq` and `audio_seq` the last packets
     inside (`audio_seq` is None before the first), `audio_end` the audio track's next decode time in samples,
-    `at` the wall time of writing in Unix seconds.
+    `at` the wall time of writing in Unix seconds, `crc` the CRC-32 of the bytes (None in journals of before).
     """
 
     part: int
@@ -70,6 +74,7 @@ class Fragment(msgspec.Struct, frozen=True, tag="fragment"):
     audio_seq: int | None
     audio_end: int | None
     at: float
+    crc: int | None = None
 
 
 class PartClosed(msgspec.Struct, frozen=True, tag="part_closed"):
@@ -99,10 +104,25 @@ class Interrupted(msgspec.Struct, frozen=True, tag="interrupted"):
 
 
 class PartCut(msgspec.Struct, frozen=True, tag="part_cut"):
-    """Recovery found only `length` bytes of this part whole: its fragments behind them are gone."""
+    """Recovery found only `length` bytes of this part whole: its fragments behind them are gone (0: all of it)."""
 
     number: int
     length: int
+
+
+class Mark(msgspec.Struct, frozen=True, tag="mark"):
+    """A place worth finding again: `at` in ticks, `text` maybe empty, `kind` who or what set it, `wall` when, in Unix
+    seconds. The same id again replaces it."""
+
+    id: str
+    at: int
+    text: str
+    kind: Literal["teacher", "board", "screen"]
+    wall: float
+
+
+class MarkRemoved(msgspec.Struct, frozen=True, tag="mark_removed"):
+    id: str
 
 
 class SourceRecord(msgspec.Struct, frozen=True, tag="source"):
@@ -115,7 +135,19 @@ class SourceRecord(msgspec.Struct, frozen=True, tag="source"):
     record: PartOpened | Fragment | PartClosed | PartCut
 
 
-Record = Created | PartOpened | Fragment | PartClosed | Gap | Stopped | Interrupted | SourceRecord
+Record = (
+    Created
+    | PartOpened
+    | Fragment
+    | PartClosed
+    | PartCut
+    | Gap
+    | Mark
+    | MarkRemoved
+    | Stopped
+    | Interrupted
+    | SourceRecord
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
@@ -167,15 +199,33 @@ def _checked(line: bytes, number: int) -> bytes | None:
 
 
 def closes(tail: bytes) -> bool:
-    """Whether the last line in `tail` (the end of a journal) is whole and ends the lesson."""
-    line = tail[tail.rfind(b"\n", 0, len(tail) - 1) + 1 : -1]
+    """Whether `tail`, the end of a journal, is in order and ends the lesson: every line whole, but for the first, which
+    may be cut, and one of them its end. Lines may follow that: marks are set, titles corrected later."""
+    lines = tail.split(b"\n")
+    if lines.pop():
+        return False
+    bodies = [_whole(line) for line in lines]
+    return None not in bodies[1:] and any(body is not None and _ends(body) is not None for body in bodies)
+
+
+def ending(lost: bytes) -> Stopped | Interrupted | None:
+    """The last whole line that ends the lesson, in bytes that `parse` cannot reach behind a bad line."""
+    bodies = (_whole(line) for line in reversed(lost.split(b"\n")))
+    return next((end for body in bodies if body is not None and (end := _ends(body))), None)
+
+
+def _whole(line: bytes) -> bytes | None:
+    """The body of a line of any number whose checksum is right, else None."""
     body = line[9:]
-    if not tail.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(body):
-        return False
+    return body if line[:9] == b"%08x " % zlib.crc32(body) else None
+
+
+def _ends(body: bytes) -> Stopped | Interrupted | None:
     try:
-        return isinstance(_decoder.decode(body.partition(b" ")[2]), Stopped | Interrupted)
+        record = _decoder.decode(body.partition(b" ")[2])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
+        return None
+    return record if isinstance(record, Stopped | Interrupted) else None
 
 
 @dataclass
@@ -204,27 +254,28 @@ class Strand:
     """The parts of one source. `apply` is the only way it changes."""
 
     parts: list[Part] = field(default_factory=list)
-    bytes: int = 0
     last_at: float = 0.0
 
-    def apply(self, record: Record | PartCut) -> None:
+    def apply(self, record: Record) -> None:
         """Take in the next record. Records that contradict the earlier ones are passed over."""
         match record:
             case PartOpened():
                 self.parts.append(Part(record))
-                self.bytes += record.init_length
             case Fragment() if self.parts and self.parts[-1].opened.number == record.part:
                 self.parts[-1].fragments.append(record)
-                self.bytes += record.length
                 self.last_at = record.at
             case PartClosed() if self.parts and self.parts[-1].opened.number == record.number:
                 self.parts[-1].closed = record.reason
             case PartCut() if self.parts and self.parts[-1].opened.number == record.number:
                 kept = [one for one in self.parts[-1].fragments if one.offset + one.length <= record.length]
-                self.bytes -= sum(one.length for one in self.parts[-1].fragments[len(kept) :])
                 self.parts[-1].fragments = kept
             case _:
                 pass
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk. A part of which no fragment is left is emptied."""
+        return sum(part.length for part in self.parts if part.fragments)
 
     @property
     def end(self) -> int:
@@ -248,6 +299,7 @@ class Recording:
     camera: Strand = field(default_factory=Strand)
     beside: dict[str, Strand] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    marks: dict[str, Mark] = field(default_factory=dict)
     state: Literal["live", "ended", "interrupted"] = "live"
 
     def apply(self, record: Record) -> None:
@@ -255,6 +307,10 @@ class Recording:
         match record:
             case Gap():
                 self.gaps.append(record)
+            case Mark():
+                self.marks[record.id] = record
+            case MarkRemoved():
+                self.marks.pop(record.id, None)
             case Stopped():
                 self.state = "ended"
             case Interrupted():

@@ -1,33 +1,37 @@
 """What happens at start to lessons that were live when the process, or the power, went.
 
-The disk's bytes decide, not memory: the journal is cut to its good lines, then to the last fragment that is whole
-in its part file; the file is cut there and what stands behind is kept aside once. A young lesson goes on, an old
-one is closed. Runs before the service answers commands, so it reads open journals only.
+The disk's bytes decide, not memory: the journal is cut to its good lines, of which none is ever given up; what a part
+file does not hold as its line says, by checksum, is cut from the file and told by a further line (`part_cut`), so that
+one source's loss costs another nothing. What is cut is kept aside once. A lesson whose bell has not rung, or a young
+one, goes on; another is closed. Runs before the service answers commands, so it reads open journals only.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 
 from appliance import durable
+from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.assembler import Assembler
 from lessons.journal import (
+    CAMERA,
     NAME,
     Fragment,
     Interrupted,
     Part,
     PartCut,
-    PartOpened,
-    Record,
     Recording,
     SourceRecord,
+    Stopped,
     closes,
     encode,
+    ending,
     fold,
     parse,
 )
@@ -37,16 +41,19 @@ from lessons.session import Session
 log = structlog.get_logger()
 
 YOUNG_S = 30 * 60.0
-LAST_BYTES = 4096
+LAST_BYTES = 16 * 1024
+CHECKED_S = 60.0  # how far back media is read again: no disk holds back for so long what it was told to keep
 
 
 class Repaired(NamedTuple):
-    """An open lesson whose journal and files agree again; `whole` when the journal lost no fragment to the media."""
+    """An open lesson whose journal and files agree again; `whole` when the camera's file lost no fragment. `ended` is
+    its end where that stood behind a bad line: it is not to go on."""
 
     recording: Recording
     journal_length: int
     next_line: int
     whole: bool
+    ended: Stopped | Interrupted | None = None
 
 
 def is_whole(header: bytes, mdat_header: bytes, length: int) -> bool:
@@ -61,6 +68,8 @@ def is_whole(header: bytes, mdat_header: bytes, length: int) -> bool:
 def _on_disk(descriptor: int, size: int, fragment: Fragment) -> bool:
     if fragment.offset + fragment.length > size:
         return False
+    if fragment.crc is not None:
+        return zlib.crc32(os.pread(descriptor, fragment.length, fragment.offset)) == fragment.crc
     header = os.pread(descriptor, 8, fragment.offset)
     moof = int.from_bytes(header[:4], "big")
     return is_whole(header, os.pread(descriptor, 8, fragment.offset + moof), fragment.length)
@@ -71,9 +80,10 @@ def repair(folder: Path) -> Repaired | None:
 
     Raises OSError when the disk refuses; then nothing that was readable has been lost.
     """
-    if _closed(folder / NAME):
+    path = folder / NAME
+    if _closed(path):
         return None
-    data = (folder / NAME).read_bytes()
+    data = path.read_bytes()
     parsed = parse(data)
     recording = fold(parsed.records)
     if recording is None:
@@ -81,54 +91,63 @@ def repair(folder: Path) -> Repaired | None:
         return None
     if recording.state != "live":
         return None
-    keep = _vouched(folder, parsed.records)
-    whole = keep == len(parsed.records)
-    good = parsed.good if whole else parsed.ends[keep - 1]
-    if good < len(data):
-        log.warning("journal cut", folder=folder.name, bytes=len(data) - good)
-        durable.Appender(folder / NAME, length=good).close()
-    parsed = parse(data[:good])
-    recording = fold(parsed.records) or recording
-    if recording.parts:
-        part = recording.parts[-1]
-        _cut_media(folder / part.opened.file, part.length if part.fragments else 0)
-    length, next_line = _repair_beside(folder, recording, good, parsed.next_line)
-    return Repaired(recording, length, next_line, whole)
+    lost = data[parsed.good :]
+    if lost:
+        log.warning("journal cut", folder=folder.name, bytes=len(lost))
+        _cut(path, parsed.good)
+    cuts = [record for source in (CAMERA, *recording.beside) for record in _cuts(folder, recording, source)]
+    length = parsed.good
+    if cuts:
+        with durable.Appender(path, length=length) as journal:
+            journal.append(encode(cuts, parsed.next_line))
+            length = journal.length
+        for record in cuts:
+            recording.apply(record)
+    for strand in (recording.camera, *recording.beside.values()):
+        if strand.parts:
+            part = strand.parts[-1]
+            _cut(folder / part.opened.file, part.length if part.fragments else 0)
+    whole = not any(isinstance(record, PartCut) for record in cuts)
+    return Repaired(recording, length, parsed.next_line + len(cuts), whole, ending(lost))
 
 
-def _repair_beside(folder: Path, recording: Recording, length: int, next_line: int) -> tuple[int, int]:
-    """The same for the sources beside the camera. What they lost is told by a further line, so that it never costs
-    the camera anything. Returns the journal's length and next line."""
-    for source, strand in recording.beside.items():
-        if not strand.parts:
-            continue
-        part = strand.parts[-1]
-        whole = _whole_length(folder / part.opened.file, part)
-        if part.fragments and whole < part.length:
-            log.warning("recording cut", folder=folder.name, source=source, bytes=part.length - whole)
-            cut = SourceRecord(source, PartCut(part.opened.number, whole))
-            with durable.Appender(folder / NAME, length=length) as journal:
-                journal.append(encode([cut], next_line))
-                length, next_line = journal.length, next_line + 1
-            recording.apply(cut)
-        _cut_media(folder / part.opened.file, part.length if part.fragments else 0)
-    return length, next_line
+def _cuts(folder: Path, recording: Recording, source: str) -> list[PartCut | SourceRecord]:
+    """What to write when the last part of `source` has lost fragments: one record, or none."""
+    parts = recording.strand(source).parts
+    if not parts or not parts[-1].fragments:
+        return []
+    part = parts[-1]
+    whole = whole_length(folder / part.opened.file, part)
+    if whole == part.length:
+        return []
+    log.warning("recording cut", folder=folder.name, source=source, bytes=part.length - whole)
+    cut = PartCut(part.opened.number, whole)
+    return [cut if source == CAMERA else SourceRecord(source, cut)]
 
 
-def _whole_length(path: Path, part: Part) -> int:
-    """Up to where the fragments of a part are on the disk."""
+def whole_length(path: Path, part: Part) -> int:
+    """Up to where a part's file holds what the journal says, as far back as the last `CHECKED_S` seconds and the first
+    good fragment before; 0 when nothing can be played. Raises OSError."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return 0
     try:
         size = os.fstat(descriptor).st_size
-        for fragment in reversed(part.fragments):
-            if _on_disk(descriptor, size, fragment):
-                return fragment.offset + fragment.length
+        opened = part.opened
+        if opened.init_crc is not None and zlib.crc32(os.pread(descriptor, opened.init_length, 0)) != opened.init_crc:
+            return 0
+        kept = len(part.fragments)
+        since = part.end - CHECKED_S * VIDEO_TIMESCALE
+        for index in range(kept - 1, -1, -1):
+            if not _on_disk(descriptor, size, part.fragments[index]):
+                kept = index
+            elif part.fragments[index].start < since:
+                break
     finally:
         os.close(descriptor)
-    return part.opened.init_length
+    last = part.fragments[kept - 1] if kept else None
+    return last.offset + last.length if last else 0
 
 
 def _closed(path: Path) -> bool:
@@ -138,42 +157,20 @@ def _closed(path: Path) -> bool:
         return closes(file.read())
 
 
-def _vouched(folder: Path, records: list[Record]) -> int:
-    """How many records are left when those of fragments missing at the end of the last part are taken away."""
-    keep = len(records)
-    opened = next((record for record in reversed(records) if isinstance(record, PartOpened)), None)
-    if opened is None:
-        return keep
-    try:
-        descriptor = os.open(folder / opened.file, os.O_RDONLY)
-    except FileNotFoundError:
-        return records.index(opened)
-    try:
-        size = os.fstat(descriptor).st_size
-        for index in range(len(records) - 1, -1, -1):
-            record = records[index]
-            if record is opened:
-                break
-            if isinstance(record, Fragment):
-                if _on_disk(descriptor, size, record):
-                    break
-                keep = index
-    finally:
-        os.close(descriptor)
-    return keep
-
-
-def _cut_media(path: Path, length: int) -> None:
-    """Cut a part file to `length` bytes, keeping what stood behind in a `.tail` file, once."""
+def _cut(path: Path, length: int) -> None:
+    """Cut a file to `length` bytes, keeping what stood behind in a `.tail` file, once, where the disk takes that."""
     if not path.exists() or path.stat().st_size <= length:
         return
     tail = path.with_name(f"{path.name}.tail")
     if not tail.exists():
         with path.open("rb") as file:
             file.seek(length)
-            durable.write(tail, file.read())
+            try:
+                durable.write(tail, file.read())
+            except OSError as error:
+                log.warning("what is cut could not be kept aside", file=path.name, error=str(error))
     durable.Appender(path, length=length).close()
-    log.warning("media cut to the last whole fragment", file=path.name, length=length)
+    log.warning("cut to what is whole", file=path.name, length=length)
 
 
 def open_lessons(root: Path) -> list[Repaired]:
@@ -192,15 +189,27 @@ def open_lessons(root: Path) -> list[Repaired]:
     return repaired
 
 
+def goes_on(recording: Recording, at: float) -> bool:
+    """Whether a lesson found live at Unix time `at` is to go on: its bell has not rung, or it is young.
+
+    A clock behind what was written last (a kit without a battery for it) says neither: nobody asked for a recording
+    days later.
+    """
+    since_s = at - recording.last_at
+    if since_s < -YOUNG_S:
+        return False
+    planned_end = recording.created.planned_end
+    return since_s < YOUNG_S or (planned_end is not None and at < planned_end)
+
+
 def recover(root: Path, boot_id: str, metrics: Metrics, now_ns: int, at: float) -> Session | None:
-    """Repair open lessons; returns the newest one to go on with when it is young, and closes the others."""
+    """Repair open lessons; returns the newest one when it is to go on, and closes the others."""
     session = None
     for index, one in enumerate(reversed(open_lessons(root))):
-        # A clock that jumped (no battery) makes no lesson young: nobody asked for a recording days later.
-        if not index and abs(at - one.recording.last_at) < YOUNG_S:
+        if not index and one.ended is None and goes_on(one.recording, at):
             session = _go_on(root, one, boot_id, metrics, now_ns)
         else:
-            _interrupt(root, one, at)
+            _close(root, one, one.ended or Interrupted(at))
     return session
 
 
@@ -224,10 +233,10 @@ def _go_on(root: Path, one: Repaired, boot_id: str, metrics: Metrics, now_ns: in
     )
 
 
-def _interrupt(root: Path, one: Repaired, at: float) -> None:
-    log.info("lesson closed as interrupted", lesson=one.recording.created.id)
+def _close(root: Path, one: Repaired, end: Stopped | Interrupted) -> None:
+    log.info("lesson closed", lesson=one.recording.created.id, end=type(end).__name__)
     try:
         with durable.Appender(root / one.recording.created.id / NAME, length=one.journal_length) as journal:
-            journal.append(encode([Interrupted(at)], one.next_line))
+            journal.append(encode([end], one.next_line))
     except OSError as error:
         log.error("lesson not closed", lesson=one.recording.created.id, error=str(error))

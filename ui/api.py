@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import structlog
@@ -42,6 +42,7 @@ class SessionRequest(msgspec.Struct, frozen=True):
 
 class LessonRequest(msgspec.Struct, frozen=True):
     title: str = ""
+    minutes: Annotated[float, msgspec.Meta(ge=1, le=1440)] | None = None
 
 
 class JoinRequest(msgspec.Struct, frozen=True):
@@ -123,12 +124,12 @@ def get_kit() -> Response:
 def start_lesson() -> Response:
     context = here()
     context.require("teacher")
-    asked = read_body(LessonRequest).title
+    asked = read_body(LessonRequest)
     now = time.time()
-    title = clean_text(asked, LONGEST_TITLE) if asked.strip() else default_title(now)
+    title = clean_text(asked.title, LONGEST_TITLE) if asked.title.strip() else default_title(now)
     if title is None:
         raise Problem(400, f"title: 1 to {LONGEST_TITLE} characters, no control characters")
-    lesson = context.lessons.start(title, context.secrets.room_code)
+    lesson = context.lessons.start(title, context.secrets.room_code, asked.minutes)
     context.state.note_lesson(lesson)
     log.info("lesson started", lesson=lesson.id)
     response = private(jsonify(lesson_view(lesson)), 201)

@@ -22,8 +22,8 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry())
 
 
-def begin(root: Path, id: str = ID, at: float = AT) -> Session:
-    return session.create(root, Created(id, "Les volcans", "7Q2F", at, BOOT), metrics(), 0)
+def begin(root: Path, id: str = ID, at: float = AT, planned_end: float | None = None) -> Session:
+    return session.create(root, Created(id, "Les volcans", "7Q2F", at, BOOT, planned_end), metrics(), 0)
 
 
 def feed(live: Session, packets: Iterable[Packet], at: float = AT) -> None:

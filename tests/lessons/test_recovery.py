@@ -64,6 +64,22 @@ def test_an_old_lesson_is_closed(tmp_path: Path, later: float) -> None:
     assert go_on(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("planned", "later", "expected"),
+    [
+        (None, 29, True), (None, 31, False), (None, -29, True), (None, -31, False),
+        (55, 29, True), (55, 54, True), (55, 56, False), (10, 29, True), (55, -31, False), (55, 60 * 24 * 365, False),
+    ],
+)  # fmt: skip
+def test_a_lesson_goes_on_before_its_bell_or_while_it_is_young(
+    tmp_path: Path, planned: int | None, later: int, expected: bool
+) -> None:
+    live = begin(tmp_path, planned_end=None if planned is None else AT + planned * MINUTE)
+    feed(live, film(4)[:250])
+    assert recovery.goes_on(read(live.folder), AT + later * MINUTE) is expected
+    assert (go_on(tmp_path, "boot-b", AT + later * MINUTE) is not None) is expected
+
+
 def test_only_the_newest_goes_on(tmp_path: Path) -> None:
     for id in ("20261123-081502-0001", "20261123-091502-0002"):
         feed(begin(tmp_path, id), film(4))
@@ -139,7 +155,14 @@ def test_a_lost_part_file_leaves_the_journal_too(tmp_path: Path) -> None:
     (live.folder / "part-0001.mp4").unlink()
     again = go_on(tmp_path)
     assert again is not None
-    assert again.recording.parts == []
+    assert again.recording.parts[0].fragments == []
+    assert (again.recording.duration_s, again.recording.bytes) == (0, 0)
+    feed(again, moved(film(2), epoch=1, by_s=60))
+    again.stop(0, AT)
+    final = read(live.folder)
+    assert final.parts[1].opened.file == "part-0002.mp4"
+    assert final.parts[1].opened.start == 0
+    probe(live.folder / "part-0002.mp4")
 
 
 @pytest.mark.parametrize("noise", [b"", b"\0" * 500, b"garbage\n", encode([Interrupted(1.0)], 1)])

@@ -83,7 +83,7 @@ class Lessons:
         )  # fmt: skip
         if live:
             self.recorder.start(live)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish)
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55)
         self._server = CommandServer(settings.bus, "lessons", commands.handle)
         self._threads = [
             threading.Thread(target=self._server.serve, args=(self.stopping,)),

@@ -39,6 +39,7 @@ class MemoryLessons:
         self.folder = folder
         self.known: dict[str, Lesson] = {}
         self.silent = False
+        self.minutes: float | None = None
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -55,8 +56,9 @@ class MemoryLessons:
         self.known[id] = lesson
         return lesson
 
-    def start(self, title: str, code: str) -> Lesson:
+    def start(self, title: str, code: str, minutes: float | None = None) -> Lesson:
         self._answering()
+        self.minutes = minutes
         if any(lesson.state == "live" for lesson in self.known.values()):
             raise CommandRefused("conflict", "a lesson is live")
         return self.add(title, "live")

@@ -89,6 +89,14 @@ def test_a_lesson_from_start_to_deletion(kit: Kit) -> None:
     assert is_problem(client.get(where, headers=teacher), 404)
 
 
+@pytest.mark.parametrize(("minutes", "status"), [(45, 201), (None, 201), (0, 400), (1441, 400), ("45", 400)])
+def test_how_long_a_lesson_is_planned(kit: Kit, minutes: object, status: int) -> None:
+    body = {"title": "Fractions", "minutes": minutes}
+    assert kit.client().post("/api/v1/lessons", json=body, headers=kit.teacher()).status_code == status
+    if status == 201:
+        assert kit.lessons.minutes == minutes
+
+
 def test_a_lesson_needs_no_title(kit: Kit) -> None:
     response = kit.client().post("/api/v1/lessons", headers={**kit.teacher(), "Accept-Language": "fr"})
     assert response.status_code == 201 and response.get_json()["title"].startswith("Cours du ")
