@@ -12,6 +12,8 @@ from appliance.bus import CommandServer
 from lessons import recovery, session, thumbnail
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
+from lessons.edits import Edits
+from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
 
@@ -39,7 +41,10 @@ def main() -> None:
     recorder = Recorder(me.settings.bus, metrics, me.publisher.send, catalogue.refresh, illustrate)
     if live:
         recorder.start(live)
-    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
+    marks = Marks(recorder, Edits(root), catalogue.refresh, time.time)
+    commands = Commands(
+        root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes, marks
+    )
     server = CommandServer(me.settings.bus, "lessons", commands.handle)
     me.spawn("recorder", recorder.run, me.stopping)
     me.start()

@@ -6,8 +6,10 @@ The reading half works while the service is down. Safe from any thread.
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,12 +21,16 @@ from appliance.messages import (
     Lesson,
     LessonList,
     ListLessons,
+    Marked,
+    MarkLesson,
+    RemoveMark,
     Reply,
     StartLesson,
     StopLesson,
 )
 from appliance.settings import Settings
 from lessons import playlist
+from lessons.chapters import Chapter, chapters, to_vtt
 from lessons.journal import CAMERA, NAME, Recording, fold, parse
 
 if TYPE_CHECKING:
@@ -74,6 +80,7 @@ class _Remembered:
 
 Lessons = list[Lesson]  # within the class `list` is the method
 Spans = list[playlist.Span]
+Chapters = list[Chapter]
 
 
 class LessonsClient:
@@ -111,7 +118,33 @@ class LessonsClient:
         """Remove a lesson and its files. Refused with `not_found`, or `conflict` while it is live."""
         self._call(DeleteLesson(id))
 
+    def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked:
+        """A new mark at `at_s` seconds of the lesson, where the live lesson is now without. Refused with `not_found`,
+        `invalid` or `unavailable`."""
+        return self._marked(MarkLesson(id, secrets.token_hex(4), text, at_s))
+
+    def change_mark(self, id: str, mark: str, text: str | None = None, at_s: float | None = None) -> Marked:
+        """Other words or another place (seconds) for a mark. Refused as `mark`."""
+        return self._marked(MarkLesson(id, mark, text, at_s, new=False))
+
+    def remove_mark(self, id: str, mark: str) -> None:
+        """Refused with `not_found` or `unavailable`. Idempotent."""
+        self._call(RemoveMark(id, mark))
+
     # --- files ---
+
+    def chapters(self, id: str) -> Chapters:
+        """The lesson's marks, by their place."""
+        folder = self._folder(id)
+        with self._lock:
+            return chapters(self._recording(folder))
+
+    def chapters_vtt(self, id: str, title: Callable[[Chapter], str]) -> str:
+        """The same as WebVTT; `title` names a mark that has no words."""
+        folder = self._folder(id)
+        with self._lock:
+            recording = self._recording(folder)
+            return to_vtt(chapters(recording), recording.duration_s, title)
 
     def playlist(self, id: str, source: str = CAMERA) -> str:
         """The HLS media playlist, which grows while the lesson is live. UnknownLesson for a screen that was never
@@ -152,6 +185,12 @@ class LessonsClient:
     def _lesson(self, command: Command, timeout_s: float = 5.0) -> Lesson:
         reply = self._call(command, timeout_s)
         if not isinstance(reply, Lesson):
+            raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
+        return reply
+
+    def _marked(self, command: MarkLesson) -> Marked:
+        reply = self._call(command)
+        if not isinstance(reply, Marked):
             raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
         return reply
 

@@ -23,6 +23,8 @@ from appliance.messages import (
     LessonList,
     LessonState,
     ListLessons,
+    MarkLesson,
+    RemoveMark,
     Reply,
     StartLesson,
     StopLesson,
@@ -30,6 +32,7 @@ from appliance.messages import (
 from lessons import session
 from lessons.catalogue import ID, Catalogue
 from lessons.journal import Created
+from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
 
@@ -45,7 +48,7 @@ class Commands:
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None], minutes: float,
+        publish: Callable[[Event], None], minutes: float, marks: Marks,
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -54,6 +57,7 @@ class Commands:
         self._metrics = metrics
         self._publish = publish
         self._minutes = minutes
+        self._marks = marks
 
     def handle(self, command: Command) -> Reply:
         """Carry out one command. Raises CommandRefused."""
@@ -68,6 +72,10 @@ class Commands:
                 return LessonList([self._current(lesson) for lesson in self._catalogue.all()])
             case DeleteLesson(id):
                 return self._delete(id)
+            case MarkLesson():
+                return self._marks.mark(command)
+            case RemoveMark():
+                return self._marks.remove(command)
             case _:
                 raise CommandRefused("invalid", "the lessons service does not know this command")
 

@@ -292,7 +292,8 @@ class Strand:
 class Recording:
     """A lesson as its journal tells it: the fold of its records. `apply` is the only way it changes.
 
-    `camera` makes the timeline; `beside` are the other sources, by name.
+    `camera` makes the timeline; `beside` are the other sources, by name. `removed_marks` are the ids of marks that
+    somebody took away: what finds pages must not bring them back.
     """
 
     created: Created
@@ -300,6 +301,7 @@ class Recording:
     beside: dict[str, Strand] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     marks: dict[str, Mark] = field(default_factory=dict)
+    removed_marks: set[str] = field(default_factory=set)
     state: Literal["live", "ended", "interrupted"] = "live"
 
     def apply(self, record: Record) -> None:
@@ -309,8 +311,10 @@ class Recording:
                 self.gaps.append(record)
             case Mark():
                 self.marks[record.id] = record
+                self.removed_marks.discard(record.id)
             case MarkRemoved():
                 self.marks.pop(record.id, None)
+                self.removed_marks.add(record.id)
             case Stopped():
                 self.state = "ended"
             case Interrupted():

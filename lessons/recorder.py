@@ -30,7 +30,7 @@ from appliance.messages import (
     SourceState,
 )
 from lessons.assembler import SECOND
-from lessons.journal import SCREEN
+from lessons.journal import SCREEN, Record
 from lessons.metrics import Metrics
 from lessons.session import THUMBNAIL, Session
 
@@ -44,7 +44,12 @@ STATE_INTERVAL_NS = SECOND
 KEYFRAME_WAIT_S = 0.2
 HISTORY_WAIT_S = 1.0
 STOP_WAIT_S = 10.0
+NOTE_WAIT_S = 3.0
 THUMBNAIL_AT_S = 2.0
+
+
+Notes = Callable[[Session, int], list[Record]]
+"""What to write into the live lesson's journal, made on the recorder's thread from the session and CLOCK_MONOTONIC."""
 
 
 class Recorder:
@@ -64,6 +69,7 @@ class Recorder:
         self._changed = changed
         self._illustrate = illustrate
         self._starts: queue.SimpleQueue[Session] = queue.SimpleQueue()
+        self._notes: queue.SimpleQueue[tuple[Notes, Future[bool]]] = queue.SimpleQueue()
         self._stop: Future[None] | None = None
         self._lock = threading.Lock()
         self._live: Session | None = None
@@ -101,6 +107,17 @@ class Recorder:
         done.result(STOP_WAIT_S)
         return True
 
+    def note(self, id: str, make: Notes) -> bool:
+        """Write what `make` says into the journal of lesson `id` and return when it is durable; False when that is not
+        the live one. Raises what `make` raises, OSError when the disk refuses, TimeoutError when it takes longer than
+        `NOTE_WAIT_S`."""
+        with self._lock:
+            if self._live is None or self._live.id != id:
+                return False
+            done: Future[bool] = Future()
+            self._notes.put((make, done))
+        return done.result(NOTE_WAIT_S)
+
     def run(self, stopping: threading.Event) -> None:
         """The thread: waits for lessons and records them, one after the other, until `stopping`."""
         while not stopping.is_set():
@@ -127,6 +144,7 @@ class Recorder:
                 self._feed(session, message, seen or set())
             elif message == SourceState(SCREEN, live=False):
                 session.end_screen(time.monotonic_ns(), time.time())
+            self._take_notes(session)
             self._tick(session)
         for message in subscriber:
             if isinstance(message, Packet):
@@ -138,6 +156,22 @@ class Recorder:
         if (packet.track, packet.epoch, packet.seq) not in seen:
             self._metrics.packets.labels(packet.track).inc()
             session.feed(packet, time.monotonic_ns(), time.time())
+
+    def _take_notes(self, session: Session) -> None:
+        while (waiting := self._next_note()) is not None:
+            make, done = waiting
+            try:
+                session.note(make(session, time.monotonic_ns()), time.monotonic_ns())
+            except (OSError, bus.CommandRefused) as error:
+                done.set_exception(error)
+            else:
+                done.set_result(True)
+
+    def _next_note(self) -> tuple[Notes, Future[bool]] | None:
+        try:
+            return self._notes.get_nowait()
+        except queue.Empty:
+            return None
 
     def _catch_up(self, session: Session) -> set[tuple[str, int, int]]:
         """Feed what capture still holds from before the first live packet; returns the names of those packets."""
@@ -187,6 +221,7 @@ class Recorder:
         self._publish(session.state())
 
     def _end(self, session: Session) -> None:
+        self._take_notes(session)
         now_ns, at = time.monotonic_ns(), time.time()
         if self._stop is None:
             session.suspend(now_ns, at)
@@ -195,6 +230,8 @@ class Recorder:
         self._metrics.live.set(0)
         with self._lock:
             self._live, done, self._stop = None, self._stop, None
+        while (late := self._next_note()) is not None:
+            late[1].set_result(False)  # no longer the live one: whoever asked writes it itself
         self._changed(session.id)
         self._tell(session)
         done.set_result(None)

@@ -37,7 +37,7 @@ def install(app: Flask, default: str) -> None:
 
 def script_strings(page: str) -> dict[str, str]:
     """The sentences that the scripts of `page` show; rendered into the page as JSON."""
-    return {"join": _join, "teacher": _teacher, "lessons": _lessons, "lesson": _lesson}[page]()
+    return {"join": _join, "teacher": lambda: _teacher() | _marks(), "lessons": _lessons, "lesson": _lesson}[page]()
 
 
 def _join() -> dict[str, str]:
@@ -79,6 +79,14 @@ def _teacher() -> dict[str, str]:
         "shared": _("Your screen is shared with the pupils."),
         "sharedElsewhere": _("A screen is shared from another computer."),
         "shareForbidden": _("The browser did not give the screen to this page."),
+    }
+
+
+def _marks() -> dict[str, str]:
+    return {
+        "marked": _("A mark is set at {time}."),
+        "markSaved": _("{time}: {words}"),
+        "markRemoved": _("The mark is removed."),
     }
 
 

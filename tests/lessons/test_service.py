@@ -28,6 +28,8 @@ from lessons import recovery
 from lessons.catalogue import FILE, Catalogue
 from lessons.client import LessonsClient, UnknownLesson
 from lessons.commands import Commands
+from lessons.edits import Edits
+from lessons.marks import Marks
 from lessons.recorder import Recorder
 from tests.lessons.media import ORIGIN_NS, film, pictures, probe
 from tests.lessons.room import BOOT, metrics, read
@@ -83,7 +85,8 @@ class Lessons:
         )  # fmt: skip
         if live:
             self.recorder.start(live)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55)
+        self.marks = Marks(self.recorder, Edits(root), self.catalogue.refresh, time.time)
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, self.marks)
         self._server = CommandServer(settings.bus, "lessons", commands.handle)
         self._threads = [
             threading.Thread(target=self._server.serve, args=(self.stopping,)),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from appliance.bus import BusError, CommandRefused
-from appliance.messages import Done, Lesson, Quality, QualityChoice, Still, Watching
+from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Watching
+from lessons.chapters import Chapter, to_vtt
 from streaming.sharing import well_formed
 
 STARTED_AT = 1_795_420_800.0
@@ -16,6 +17,7 @@ PART = bytes(range(256)) * 40
 ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 
 Listed = list[Lesson]
+Chapters = list[Chapter]
 Spans = list[tuple[float, float, bool]]
 
 
@@ -40,6 +42,7 @@ class MemoryLessons:
         self.known: dict[str, Lesson] = {}
         self.silent = False
         self.minutes: float | None = None
+        self.marks: dict[str, Marked] = {}
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -83,6 +86,38 @@ class MemoryLessons:
         if self.get(id).state == "live":
             raise CommandRefused("conflict", "the lesson is live")
         del self.known[id]
+
+    def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked:
+        if self.get(id).state != "live" and at_s is None:
+            raise CommandRefused("invalid", "the lesson is over: a mark needs its place")
+        mark = Marked(f"{len(self.marks):08x}", 12.5 if at_s is None else at_s, text, "teacher")
+        self.marks[mark.id] = mark
+        return mark
+
+    def change_mark(self, id: str, mark: str, text: str | None = None, at_s: float | None = None) -> Marked:
+        known = self._marked(id, mark)
+        changed = Marked(
+            mark, known.at_s if at_s is None else at_s, known.text if text is None else text, "teacher"
+        )  # fmt: skip
+        self.marks[mark] = changed
+        return changed
+
+    def remove_mark(self, id: str, mark: str) -> None:
+        del self.marks[self._marked(id, mark).id]
+
+    def chapters(self, id: str) -> Chapters:
+        self._there(id)
+        marks = sorted(self.marks.values(), key=lambda mark: mark.at_s)
+        return [Chapter(one.id, round(one.at_s * 90_000), one.text, one.kind, n) for n, one in enumerate(marks, 1)]
+
+    def chapters_vtt(self, id: str, title: Callable[[Chapter], str]) -> str:
+        return to_vtt(self.chapters(id), self.known[id].duration_s, title)
+
+    def _marked(self, id: str, mark: str) -> Marked:
+        self.get(id)
+        if mark not in self.marks:
+            raise CommandRefused("not_found", f"there is no mark {mark}")
+        return self.marks[mark]
 
     def playlist(self, id: str, source: str = "camera") -> str:
         self._there(id, source)

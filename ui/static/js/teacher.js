@@ -1,6 +1,7 @@
 // The teacher's page: one button, a preview, who is there. body[data-state]: loading, ready, starting, live, stopping.
 
 import { call } from "./api.js";
+import { setUpMarks } from "./mark.js";
 import { connect, restartWatch } from "./push.js";
 import { setUpSharing } from "./share.js";
 import { clock, pupils, text } from "./strings.js";
@@ -9,6 +10,7 @@ import { LivePlayer } from "./player.js";
 const FLOOR_DBFS = -60;
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
+const marks = setUpMarks();
 const page = { lesson: null, since: 0, busy: null, confirming: false };
 
 function show() {
@@ -25,6 +27,7 @@ function show() {
   element("confirm").hidden = !live || !page.confirming;
   element("light").hidden = !live;
   element("elapsed").hidden = !live;
+  marks.onLesson(live ? page.lesson.id : null);
   tick();
 }
 
