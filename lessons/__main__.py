@@ -9,10 +9,11 @@ import structlog
 
 from appliance import durable, service
 from appliance.bus import CommandServer
-from lessons import recovery, session, thumbnail
+from lessons import recovery, session
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
 from lessons.edits import Edits
+from lessons.illustrator import Illustrator
 from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
@@ -34,19 +35,19 @@ def main() -> None:
     metrics = Metrics(me.registry)
     live = recovery.recover(root, boot_id, metrics, time.monotonic_ns(), time.time())
     catalogue = Catalogue(me.settings.data_dir / FILE, root)
-
-    def illustrate(folder: Path) -> None:
-        me.spawn("thumbnail", thumbnail.make, folder)
-
-    recorder = Recorder(me.settings.bus, metrics, me.publisher.send, catalogue.refresh, illustrate)
+    recorder = Recorder(
+        me.settings.bus, metrics, me.publisher.send, catalogue.refresh, lambda folder: illustrator.ask(folder)
+    )
     if live:
         recorder.start(live)
     marks = Marks(recorder, Edits(root), catalogue.refresh, time.time)
+    illustrator = Illustrator(root, recorder.live_id, marks.write, look=me.settings.auto_chapters)
     commands = Commands(
         root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes, marks
     )
     server = CommandServer(me.settings.bus, "lessons", commands.handle)
     me.spawn("recorder", recorder.run, me.stopping)
+    me.spawn("illustrator", illustrator.run, me.stopping)
     me.start()
     server.serve(me.stopping)
     me.join()

@@ -11,14 +11,15 @@ from lessons.vtt import Cue, plain, render
 
 
 class Chapter(NamedTuple):
-    """From `at` on (ticks, never behind the lesson's durable end). `number` counts those of its kind from 1; `text` is
-    a person's words, maybe none."""
+    """From `at` on (ticks, never behind the lesson's durable end; `place` is where it was set). `number` counts those
+    of its kind from 1; `text` is a person's words, maybe none."""
 
     id: str
     at: int
     text: str
     kind: Literal["teacher", "board", "screen"]
     number: int
+    place: int
 
     @property
     def at_s(self) -> float:
@@ -31,7 +32,7 @@ def chapters(recording: Recording) -> list[Chapter]:
     found = []
     for mark in sorted(recording.marks.values(), key=lambda mark: (mark.at, mark.wall, mark.id)):
         counted[mark.kind] += 1
-        found.append(Chapter(mark.id, min(mark.at, recording.end), mark.text, mark.kind, counted[mark.kind]))
+        found.append(Chapter(mark.id, min(mark.at, recording.end), mark.text, mark.kind, counted[mark.kind], mark.at))
     return found
 
 

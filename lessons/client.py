@@ -29,7 +29,7 @@ from appliance.messages import (
     StopLesson,
 )
 from appliance.settings import Settings
-from lessons import playlist
+from lessons import playlist, stills, strip
 from lessons.chapters import Chapter, chapters, to_vtt
 from lessons.journal import CAMERA, NAME, Recording, fold, parse
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
+SHEET = re.compile(r"\d{4}\.jpg")
+STILL = re.compile(r"\d{1,15}\.jpg")
 STOP_TIMEOUT_S = 15.0
 REMEMBERED = 8
 COMPARED_BYTES = 64
@@ -168,6 +170,23 @@ class LessonsClient:
 
     def thumbnail_path(self, id: str) -> Path:
         return self._file(id, "thumbnail.jpg")
+
+    def strip_path(self, id: str) -> Path:
+        """The WebVTT of the strip over the seek bar; its cues name sheets."""
+        return self._file(id, f"{strip.FOLDER}/{strip.NAME}")
+
+    def sheet_path(self, id: str, name: str) -> Path:
+        return self._file(id, f"{strip.FOLDER}/{name}") if SHEET.fullmatch(name) else self._absent(id, name)
+
+    def stills(self, id: str) -> set[int]:
+        """The places (ticks) of which there is a picture."""
+        folder = self._folder(id) / stills.FOLDER
+        names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+        return {int(name[:-4]) for name in names if STILL.fullmatch(name)}
+
+    def still_path(self, id: str, at: int) -> Path:
+        """The picture of a mark's place (ticks)."""
+        return self._file(id, f"{stills.FOLDER}/{stills.name(at)}")
 
     def download(self, id: str, source: str = CAMERA) -> Progressive:
         """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline. UnknownLesson while

@@ -32,7 +32,7 @@ from appliance.messages import (
 from lessons.assembler import SECOND
 from lessons.journal import SCREEN, Record
 from lessons.metrics import Metrics
-from lessons.session import THUMBNAIL, Session
+from lessons.session import Session
 
 log = structlog.get_logger()
 
@@ -45,7 +45,8 @@ KEYFRAME_WAIT_S = 0.2
 HISTORY_WAIT_S = 1.0
 STOP_WAIT_S = 10.0
 NOTE_WAIT_S = 3.0
-THUMBNAIL_AT_S = 2.0
+ILLUSTRATE_AT_S = 2.5  # with the picture that becomes the thumbnail
+ILLUSTRATE_EVERY_S = 60.0
 
 
 Notes = Callable[[Session, int], list[Record]]
@@ -56,7 +57,7 @@ class Recorder:
     """Records at most one lesson at a time.
 
     `publish` sends an event on the bus; `changed` is told the id of a lesson whose catalogue entry may be new;
-    `illustrate` is asked once a lesson for a thumbnail of its folder.
+    `illustrate` is asked for pictures of its folder soon after it began, then every minute, and at its end.
     """
 
     def __init__(
@@ -77,12 +78,16 @@ class Recorder:
         self._asked_screen_ns = 0
         self._told_ns = 0
         self._told_incident = ""
-        self._illustrated = False
+        self._illustrate_at_s = ILLUSTRATE_AT_S
 
     @property
     def live(self) -> Session | None:
         """The session being recorded; other threads may only read from it."""
         return self._live
+
+    def live_id(self) -> str | None:
+        live = self._live
+        return live.id if live else None
 
     def start(self, session: Session) -> bool:
         """Record `session` from now on. False, and nothing happens, while another is live."""
@@ -130,7 +135,7 @@ class Recorder:
     def _record(self, session: Session, stopping: threading.Event) -> None:
         topics = [bus.media_topic(track) for track in (*TRACKS, SCREEN_MAIN, SCREEN_OPUS)]
         subscriber = bus.Subscriber(self._bus, ["capture", "streaming"], [*topics, bus.EVENT_TOPIC], queue=QUEUE)
-        self._illustrated = (session.folder / THUMBNAIL).exists()
+        self._illustrate_at_s = ILLUSTRATE_AT_S
         seen: set[tuple[str, int, int]] | None = None
         self._tell(session)
         while not stopping.is_set() and self._stop is None:
@@ -212,8 +217,9 @@ class Recorder:
             return
         session.watch(now_ns, time.time())
         self._tell(session)
-        if not self._illustrated and session.recording.duration_s > THUMBNAIL_AT_S:
-            self._illustrated = True
+        recorded_s = session.recording.duration_s
+        if recorded_s > self._illustrate_at_s:
+            self._illustrate_at_s = recorded_s + ILLUSTRATE_EVERY_S
             self._illustrate(session.folder)
 
     def _tell(self, session: Session) -> None:
@@ -235,5 +241,5 @@ class Recorder:
         self._changed(session.id)
         self._tell(session)
         done.set_result(None)
-        if not self._illustrated and session.recording.parts:
+        if session.recording.parts:
             self._illustrate(session.folder)

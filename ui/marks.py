@@ -30,8 +30,15 @@ def list_marks(id: str) -> Response:
     context = here()
     context.require("teacher", "pupil")
     with media.known("lesson"):
-        found = context.lessons.chapters(id)
-    return api.private(jsonify(marks=[mark_view(one) for one in found]))
+        found, stills = context.lessons.chapters(id), context.lessons.stills(id)
+    return api.private(
+        jsonify(
+            marks=[
+                mark_view(one, f"/lessons/{id}/stills/{one.place}.jpg" if one.place in stills else None)
+                for one in found
+            ]
+        )
+    )
 
 
 @api.blueprint.post(MARKS)
@@ -69,6 +76,28 @@ def chapters(id: str) -> Response:
     return vtt_response(text)
 
 
+@media.blueprint.get("/strip.vtt")
+def strip(id: str) -> Response:
+    context = media.reader()
+    with media.known("strip"):
+        text = context.lessons.strip_path(id).read_text(encoding="utf-8")
+    return vtt_response(text)
+
+
+@media.blueprint.get("/strip/<string:name>.jpg")
+def sheet(id: str, name: str) -> Response:
+    context = media.reader()
+    with media.known("picture"):
+        return media.picture(context.lessons.sheet_path(id, f"{name}.jpg"))
+
+
+@media.blueprint.get("/stills/<int:at>.jpg")
+def still(id: str, at: int) -> Response:
+    context = media.reader()
+    with media.known("picture"):
+        return media.picture(context.lessons.still_path(id, at))
+
+
 def vtt_response(text: str) -> Response:
     response = Response(text, content_type="text/vtt; charset=utf-8")
     response.headers["Cache-Control"] = "no-cache"
@@ -78,8 +107,8 @@ def vtt_response(text: str) -> Response:
     return response
 
 
-def mark_view(mark: Marked | Chapter) -> dict[str, Any]:
-    return {"id": mark.id, "at_s": mark.at_s, "text": mark.text, "kind": mark.kind}
+def mark_view(mark: Marked | Chapter, still: str | None = None) -> dict[str, Any]:
+    return {"id": mark.id, "at_s": mark.at_s, "text": mark.text, "kind": mark.kind, "still": still}
 
 
 def title(chapter: Chapter) -> str:

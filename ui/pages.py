@@ -100,7 +100,18 @@ def lesson(id: str) -> str | BaseResponse:
     found = context.lessons.get(id)
     # A screen may yet be shared in a lesson that is live: the page looks for it then.
     shown = bool(found.screen_s) or found.state == "live"
-    return render_template("lesson.html", lesson=found, teacher=who.role == "teacher", with_screen=shown)
+    return render_template(
+        "lesson.html", lesson=found, teacher=who.role == "teacher", with_screen=shown, strip=has_strip(context, id)
+    )
+
+
+def has_strip(context: Context, id: str) -> bool:
+    """Whether there are pictures for the seek bar by now."""
+    try:
+        context.lessons.strip_path(id)
+    except LookupError:
+        return False
+    return True
 
 
 @blueprint.get("/status")

@@ -107,8 +107,11 @@ class MemoryLessons:
 
     def chapters(self, id: str) -> Chapters:
         self._there(id)
-        marks = sorted(self.marks.values(), key=lambda mark: mark.at_s)
-        return [Chapter(one.id, round(one.at_s * 90_000), one.text, one.kind, n) for n, one in enumerate(marks, 1)]
+        found = []
+        for number, one in enumerate(sorted(self.marks.values(), key=lambda mark: mark.at_s), 1):
+            at = round(one.at_s * 90_000)
+            found.append(Chapter(one.id, at, one.text, one.kind, number, at))
+        return found
 
     def chapters_vtt(self, id: str, title: Callable[[Chapter], str]) -> str:
         return to_vtt(self.chapters(id), self.known[id].duration_s, title)
@@ -132,6 +135,25 @@ class MemoryLessons:
     def thumbnail_path(self, id: str) -> Path:
         self._there(id)
         return self.folder / "thumbnail.jpg"
+
+    def strip_path(self, id: str) -> Path:
+        return self._made(id, "strip.vtt")
+
+    def sheet_path(self, id: str, name: str) -> Path:
+        return self._made(id, name)
+
+    def stills(self, id: str) -> set[int]:
+        self._there(id)
+        return {int(path.stem) for path in (self.folder / "stills").glob("*.jpg")}
+
+    def still_path(self, id: str, at: int) -> Path:
+        return self._made(id, f"stills/{at}.jpg")
+
+    def _made(self, id: str, name: str) -> Path:
+        self._there(id)
+        if not (self.folder / name).exists():
+            raise LookupError(name)
+        return self.folder / name
 
     def spans(self, id: str, source: str) -> Spans:
         self._there(id)

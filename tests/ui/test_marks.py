@@ -16,10 +16,10 @@ def test_a_mark_from_press_to_chapter(kit: Kit) -> None:
     where = f"/api/v1/lessons/{id}/marks"
     made = client.post(where, headers=teacher)
     assert made.status_code == 201
-    assert made.get_json() == {"id": "00000000", "at_s": 12.5, "text": "", "kind": "teacher"}
+    assert made.get_json() == {"id": "00000000", "at_s": 12.5, "text": "", "kind": "teacher", "still": None}
     assert made.headers["Location"] == f"{where}/00000000"
     changed = client.patch(f"{where}/00000000", json={"text": " La lave "}, headers=teacher)
-    assert changed.get_json() == {"id": "00000000", "at_s": 12.5, "text": "La lave", "kind": "teacher"}
+    assert changed.get_json() == {"id": "00000000", "at_s": 12.5, "text": "La lave", "kind": "teacher", "still": None}
     client.post(where, json={"at_s": 60}, headers=teacher)
     listed = client.get(where, headers=kit.pupil()).get_json()["marks"]
     assert [(one["at_s"], one["text"]) for one in listed] == [(12.5, "La lave"), (60, "")]
@@ -61,3 +61,28 @@ def test_chapters_of_nothing(kit: Kit) -> None:
     id = kit.lessons.add("Fractions", "ended").id
     assert kit.client().get(f"/lessons/{id}/chapters.vtt", headers=kit.pupil()).text == "WEBVTT\n"
     assert kit.client().get(f"/lessons/{id}/chapters.vtt").status_code == 401
+
+
+def test_pictures(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    client, pupil = kit.client(), kit.pupil()
+    paths = [f"/lessons/{id}/{name}" for name in ("strip.vtt", "strip/0001.jpg", "stills/5400000.jpg")]
+    for path in paths:
+        assert client.get(path, headers=pupil).status_code == 404
+        assert client.get(path).status_code == 401
+    assert b"thumbnails" not in client.get(f"/lessons/{id}", headers=pupil).data
+    (kit.lessons.folder / "stills").mkdir()
+    for name in ("strip.vtt", "0001.jpg", "stills/5400000.jpg"):
+        (kit.lessons.folder / name).write_bytes(b"WEBVTT\n")
+    kinds = []
+    for path in paths:
+        with client.get(path, headers=pupil) as response:
+            kinds.append(response.content_type)
+    assert kinds == ["text/vtt; charset=utf-8", "image/jpeg", "image/jpeg"]
+    assert b"thumbnails" in client.get(f"/lessons/{id}", headers=pupil).data
+    kit.lessons.mark(id, at_s=60.0)
+    kit.lessons.mark(id, at_s=61.0)
+    listed = client.get(f"/api/v1/lessons/{id}/marks", headers=pupil).get_json()["marks"]
+    assert [mark["still"] for mark in listed] == [paths[2], None]
+    for path in ("strip/..%2Fsecrets.jpg", "stills/-1.jpg", "stills/x.jpg"):
+        assert client.get(f"/lessons/{id}/{path}", headers=pupil).status_code == 404
