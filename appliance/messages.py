@@ -193,6 +193,26 @@ class RemoveMark(msgspec.Struct, frozen=True, tag="remove_mark"):
     mark: str
 
 
+class PutTrack(msgspec.Struct, frozen=True, tag="put_track"):
+    """To lessons: a text track beside a lesson, `text` as WebVTT. `captions` take the place of those in that `language`
+    (BCP 47) and are called `label` in the player; `chapters` take the place of all marks. Refused with `not_found`,
+    `invalid` (the detail names the line) or `unavailable`. Idempotent."""
+
+    id: str
+    kind: Literal["captions", "chapters"]
+    language: str
+    label: str
+    text: str
+
+
+class RemoveTrack(msgspec.Struct, frozen=True, tag="remove_track"):
+    """To lessons. Refused with `not_found` or `unavailable`. Idempotent."""
+
+    id: str
+    kind: Literal["captions", "chapters"]
+    language: str
+
+
 class StopLesson(msgspec.Struct, frozen=True, tag="stop_lesson"):
     """To lessons; returns when the last fragment is durable. Idempotent for an ended lesson."""
 
@@ -277,6 +297,8 @@ Command = (
     | DeleteLesson
     | MarkLesson
     | RemoveMark
+    | PutTrack
+    | RemoveTrack
     | Watch
     | Publish
     | PatchSession

@@ -17,6 +17,7 @@ from lessons.illustrator import Illustrator
 from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
+from lessons.tracks import Tracks
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -43,7 +44,15 @@ def main() -> None:
     marks = Marks(recorder, Edits(root), catalogue.refresh, time.time)
     illustrator = Illustrator(root, recorder.live_id, marks.write, look=me.settings.auto_chapters)
     commands = Commands(
-        root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes, marks
+        root,
+        boot_id,
+        recorder,
+        catalogue,
+        metrics,
+        me.publisher.send,
+        me.settings.lesson_minutes,
+        marks,
+        Tracks(root, marks, time.time),
     )
     server = CommandServer(me.settings.bus, "lessons", commands.handle)
     me.spawn("recorder", recorder.run, me.stopping)

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from appliance import bus
 from appliance.messages import (
@@ -23,7 +23,9 @@ from appliance.messages import (
     ListLessons,
     Marked,
     MarkLesson,
+    PutTrack,
     RemoveMark,
+    RemoveTrack,
     Reply,
     StartLesson,
     StopLesson,
@@ -83,6 +85,8 @@ class _Remembered:
 Lessons = list[Lesson]  # within the class `list` is the method
 Spans = list[playlist.Span]
 Chapters = list[Chapter]
+Captions = list[tuple[str, str]]
+TrackKind = Literal["captions", "chapters"]
 
 
 class LessonsClient:
@@ -133,7 +137,30 @@ class LessonsClient:
         """Refused with `not_found` or `unavailable`. Idempotent."""
         self._call(RemoveMark(id, mark))
 
+    def put_track(self, id: str, kind: TrackKind, language: str, label: str, text: str) -> None:
+        """Captions in a language, or chapters instead of all marks, from WebVTT. Refused with `not_found`, `invalid` or
+        `unavailable`. Idempotent."""
+        self._call(PutTrack(id, kind, language, label, text))
+
+    def remove_track(self, id: str, kind: TrackKind, language: str) -> None:
+        """Refused with `not_found` or `unavailable`. Idempotent."""
+        self._call(RemoveTrack(id, kind, language))
+
     # --- files ---
+
+    def captions(self, id: str) -> Captions:
+        """(language, label) of the caption tracks, by language."""
+        folder = self._folder(id)
+        with self._lock:
+            tracks = self._recording(folder).tracks
+            return [(language, tracks[language].label) for language in sorted(tracks)]
+
+    def captions_path(self, id: str, language: str) -> Path:
+        """The WebVTT of a caption track."""
+        folder = self._folder(id)
+        with self._lock:
+            track = self._recording(folder).tracks.get(language)
+        return self._file(id, track.file) if track else self._absent(id, f"captions in {language}")
 
     def chapters(self, id: str) -> Chapters:
         """The lesson's marks, by their place."""

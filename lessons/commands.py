@@ -24,7 +24,9 @@ from appliance.messages import (
     LessonState,
     ListLessons,
     MarkLesson,
+    PutTrack,
     RemoveMark,
+    RemoveTrack,
     Reply,
     StartLesson,
     StopLesson,
@@ -35,6 +37,7 @@ from lessons.journal import Created
 from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
+from lessons.tracks import Tracks
 
 log = structlog.get_logger()
 
@@ -48,7 +51,7 @@ class Commands:
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None], minutes: float, marks: Marks,
+        publish: Callable[[Event], None], minutes: float, marks: Marks, tracks: Tracks,
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -58,6 +61,7 @@ class Commands:
         self._publish = publish
         self._minutes = minutes
         self._marks = marks
+        self._tracks = tracks
 
     def handle(self, command: Command) -> Reply:
         """Carry out one command. Raises CommandRefused."""
@@ -76,6 +80,10 @@ class Commands:
                 return self._marks.mark(command)
             case RemoveMark():
                 return self._marks.remove(command)
+            case PutTrack():
+                return self._tracks.put(command)
+            case RemoveTrack():
+                return self._tracks.remove(command)
             case _:
                 raise CommandRefused("invalid", "the lessons service does not know this command")
 

@@ -78,6 +78,11 @@ def plain(text: str) -> str:
     return _escape(" ".join(_CONTROL.sub(" ", text).split()))
 
 
+def words(text: str) -> str:
+    """What a cue's text says, in one line, without tags and entities: the other way of `plain`."""
+    return " ".join(_CONTROL.sub(" ", html.unescape(re.sub(r"<[^>]*>", "", text))).split())
+
+
 def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

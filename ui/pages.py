@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from ui.api import join_address
 from ui.auth import COOKIES, Identity, identify, new_viewer
 from ui.context import Context, here
+from ui.tracks import own_name
 from ui.views import clock_text, moment_text, size_text
 
 blueprint = Blueprint("pages", __name__)
+CAPTION_LANGUAGES = ("fr", "en", "ar", "de", "es", "it", "pt", "tr", "uk", "zh")  # the page offers these, the API any
 NEXT = re.compile(r"/lessons(/[0-9A-Za-z-]{1,64})?")
 
 
@@ -101,8 +104,22 @@ def lesson(id: str) -> str | BaseResponse:
     # A screen may yet be shared in a lesson that is live: the page looks for it then.
     shown = bool(found.screen_s) or found.state == "live"
     return render_template(
-        "lesson.html", lesson=found, teacher=who.role == "teacher", with_screen=shown, strip=has_strip(context, id)
+        "lesson.html",
+        lesson=found,
+        teacher=who.role == "teacher",
+        with_screen=shown,
+        strip=has_strip(context, id),
+        captions=captions_of(context, id),
+        caption_languages=[(language, own_name(language)) for language in CAPTION_LANGUAGES],
     )
+
+
+def captions_of(context: Context, id: str) -> Sequence[tuple[str, str]]:
+    """(language, label) of each caption track."""
+    try:
+        return context.lessons.captions(id)
+    except LookupError:
+        return ()
 
 
 def has_strip(context: Context, id: str) -> bool:

@@ -31,6 +31,7 @@ from lessons.commands import Commands
 from lessons.edits import Edits
 from lessons.marks import Marks
 from lessons.recorder import Recorder
+from lessons.tracks import Tracks
 from tests.lessons.media import ORIGIN_NS, film, pictures, probe
 from tests.lessons.room import BOOT, metrics, read
 
@@ -86,7 +87,8 @@ class Lessons:
         if live:
             self.recorder.start(live)
         self.marks = Marks(self.recorder, Edits(root), self.catalogue.refresh, time.time)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, self.marks)
+        tracks = Tracks(root, self.marks, time.time)
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, self.marks, tracks)
         self._server = CommandServer(settings.bus, "lessons", commands.handle)
         self._threads = [
             threading.Thread(target=self._server.serve, args=(self.stopping,)),

@@ -10,6 +10,7 @@ from typing import Literal
 from appliance.bus import BusError, CommandRefused
 from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Watching
 from lessons.chapters import Chapter, to_vtt
+from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
 
 STARTED_AT = 1_795_420_800.0
@@ -18,6 +19,7 @@ ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 
 Listed = list[Lesson]
 Chapters = list[Chapter]
+Captions = list[tuple[str, str]]
 Spans = list[tuple[float, float, bool]]
 
 
@@ -43,6 +45,7 @@ class MemoryLessons:
         self.silent = False
         self.minutes: float | None = None
         self.marks: dict[str, Marked] = {}
+        self.tracks: dict[str, str] = {}
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -115,6 +118,37 @@ class MemoryLessons:
 
     def chapters_vtt(self, id: str, title: Callable[[Chapter], str]) -> str:
         return to_vtt(self.chapters(id), self.known[id].duration_s, title)
+
+    def put_track(self, id: str, kind: Literal["captions", "chapters"], language: str, label: str, text: str) -> None:
+        self.get(id)
+        try:
+            cues = parse(text.encode())
+        except VttError as error:
+            raise CommandRefused("invalid", str(error)) from None
+        if kind == "captions":
+            self.tracks[language] = label
+            (self.folder / f"{language}.vtt").write_text(render(cues))
+        else:
+            self.marks = {}
+            for cue in cues:
+                self.mark(id, cue.text, cue.start_ms / 1000)
+
+    def remove_track(self, id: str, kind: Literal["captions", "chapters"], language: str) -> None:
+        self.get(id)
+        if kind == "chapters":
+            self.marks = {}
+        else:
+            self.tracks.pop(language, None)
+
+    def captions(self, id: str) -> Captions:
+        self._there(id)
+        return sorted(self.tracks.items())
+
+    def captions_path(self, id: str, language: str) -> Path:
+        self._there(id)
+        if language not in self.tracks:
+            raise LookupError(language)
+        return self.folder / f"{language}.vtt"
 
     def _marked(self, id: str, mark: str) -> Marked:
         self.get(id)

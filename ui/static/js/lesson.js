@@ -12,19 +12,11 @@ const video = document.getElementById("video");
 const { playlist } = document.body.dataset;
 const said = document.getElementById("said");
 
-/** The controls show a cue's text as it stands in the file: give them what it means. */
-function readChapters(element) {
-  for (const cue of element.track.cues ?? []) cue.text = cue.getCueAsHTML().textContent;
-}
-
-for (const element of video.querySelectorAll("track[kind=chapters]")) {
-  if (element.readyState === HTMLTrackElement.LOADED) readChapters(element);
-  else element.addEventListener("load", () => readChapters(element), { once: true });
-}
-
 // The controls name themselves when they are made: their language has to be set before.
 setLanguage(document.documentElement.lang);
 await import("../vendor/media-chrome/dist/index.js");
+// It says whether captions are shown by aria-checked, which buttons have not.
+document.querySelector("media-captions-button")?.setAttribute("role", "switch");
 
 function complain() {
   said.textContent = text("unplayable");
