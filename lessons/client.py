@@ -9,7 +9,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -31,7 +31,7 @@ from appliance.messages import (
     StopLesson,
 )
 from appliance.settings import Settings
-from lessons import playlist, stills, strip
+from lessons import pdf, playlist, stills, strip
 from lessons.chapters import Chapter, chapters, to_vtt
 from lessons.journal import CAMERA, NAME, Recording, fold, parse
 
@@ -214,6 +214,19 @@ class LessonsClient:
     def still_path(self, id: str, at: int) -> Path:
         """The picture of a mark's place (ticks)."""
         return self._file(id, f"{stills.FOLDER}/{stills.name(at)}")
+
+    def stills_pdf(self, id: str, title: str, name: Callable[[Chapter], str]) -> Iterator[bytes]:
+        """The stills as PDF, a page a mark; `title` is the document's, `name` makes a page's. UnknownLesson while there
+        is none."""
+        there = self.stills(id)
+        listed = [chapter for chapter in self.chapters(id) if chapter.place in there]
+        if not listed:
+            return self._absent(id, "stills")
+        folder = self._folder(id) / stills.FOLDER
+        pages = (
+            pdf.Page((folder / stills.name(one.place)).read_bytes(), name(one), pdf.clock(one.at_s)) for one in listed
+        )
+        return pdf.write(title, pages)
 
     def download(self, id: str, source: str = CAMERA) -> Progressive:
         """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline. UnknownLesson while

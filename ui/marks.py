@@ -13,7 +13,7 @@ from ui import api, media
 from ui.context import here
 from ui.ports import Chapter
 from ui.problems import Problem
-from ui.views import clean_text
+from ui.views import clean_text, file_name
 
 LONGEST_TEXT = 200
 MARKS = f"/lessons/{api.LESSON}/marks"
@@ -96,6 +96,19 @@ def still(id: str, at: int) -> Response:
     context = media.reader()
     with media.known("picture"):
         return media.picture(context.lessons.still_path(id, at))
+
+
+@media.blueprint.get("/stills.pdf")
+def stills(id: str) -> Response:
+    """The stills with what was said of them, a page each; sent while it is being made."""
+    context = media.reader()
+    lesson = context.lessons.get(id)
+    with media.known("picture"):
+        pieces = context.lessons.stills_pdf(id, lesson.title, lambda one: f"{lesson.title} · {one.text or title(one)}")
+    response = Response(pieces, content_type="application/pdf")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Content-Disposition"] = media.attachment(file_name(lesson.title, lesson.started_at, ".pdf"))
+    return response
 
 
 def vtt_response(text: str) -> Response:

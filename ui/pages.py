@@ -109,9 +109,17 @@ def lesson(id: str) -> str | BaseResponse:
         teacher=who.role == "teacher",
         with_screen=shown,
         strip=has_strip(context, id),
+        stills=has_stills(context, id),
         captions=captions_of(context, id),
         caption_languages=[(language, own_name(language)) for language in CAPTION_LANGUAGES],
     )
+
+
+def has_stills(context: Context, id: str) -> bool:
+    try:
+        return bool(context.lessons.stills(id))
+    except LookupError:
+        return False
 
 
 def captions_of(context: Context, id: str) -> Sequence[tuple[str, str]]:

@@ -10,7 +10,7 @@ import av
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser import start_lesson, stop_lesson, teacher_page, wait_page
+from tests.browser import Visits, start_lesson, stop_lesson, teacher_page, wait_page
 from tests.e2e.test_film import FILM
 from tests.kit import Kit, running_kit, wait_until
 from tests.lessons.media import probe
@@ -62,12 +62,13 @@ def test_marks_and_pictures(kit: Kit, context: BrowserContext) -> None:
     marked_s = marks[0]["at_s"]
     assert before_s <= marked_s <= before_s + 2
 
+    visits = Visits(context, kit)
     page = context.new_page()
     page.goto(f"{kit.url}/lessons/{id}")
     page.wait_for_selector("body[data-state=ready]")
     wait_page(page, "document.getElementById('video').readyState >= 3")
     chapters = cues(page, "chapters")
-    assert [chapter[2] for chapter in chapters] == ["Le lapin <b>sort</b> & s’étire", "Repère 2"]
+    assert [chapter[2] for chapter in chapters] == ["Le lapin &lt;b&gt;sort&lt;/b&gt; &amp; s’étire", "Repère 2"]
     assert chapters[0][0] == pytest.approx(marked_s, abs=0.001) and chapters[0][1] == chapters[1][0]
     strip = cues(page, "metadata")
     assert [cue[0] for cue in strip] == [0, 10]
@@ -82,15 +83,25 @@ def test_marks_and_pictures(kit: Kit, context: BrowserContext) -> None:
     )
     assert pictures == [[800, 450], [800, 450]]
 
-    page.hover("media-time-range", position={"x": 100, "y": 10})
-    wait_page(page, "document.querySelector('media-controller').hasAttribute('mediapreviewimage')")
     box = page.locator("media-time-range").bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + box["width"] * marked_s / LONG_S * 1.2, box["y"] + box["height"] / 2)
-    wait_page(
-        page, "document.querySelector('media-controller').getAttribute('mediapreviewchapter')?.startsWith('Le lap')"
+    player = page.locator("media-controller")
+
+    def pointed(at_s: float, attribute: str) -> str:
+        """What the controls say when the pointer is moved there; the first moves only wake them."""
+        for nudge in (2, 0):
+            page.mouse.move(box["x"] + box["width"] * at_s / LONG_S + nudge, box["y"] + box["height"] / 2)
+        return player.get_attribute(attribute) or ""
+
+    wait_until(lambda: pointed(1.0, "mediapreviewimage"), 15, "a small picture")
+    wait_until(lambda: pointed(marked_s + 0.5, "mediapreviewchapter").startswith("Le lapin <b>"), 15, "the chapter")
+    preview = page.evaluate_handle(
+        """() => document.querySelector("media-time-range").shadowRoot.querySelector("[part~=preview-box]")"""
     )
-    page.screenshot(path="/tmp/strip.png")
+    wait_until(lambda: preview.evaluate("(it) => getComputedStyle(it).opacity") == "1", 5, "the preview to be shown")
+    picture = page.locator("media-preview-thumbnail img")
+    wait_until(lambda: picture.evaluate("(it) => it.complete && it.naturalWidth") == 800, 5, "its picture")
+    assert visits.complaints == [] and visits.foreign == []
 
 
 def test_the_stills_are_of_the_film(kit: Kit, tmp_path: Path) -> None:
@@ -100,5 +111,6 @@ def test_the_stills_are_of_the_film(kit: Kit, tmp_path: Path) -> None:
         path.write_bytes(kit.request("GET", mark["still"])[1])
         stream = probe(path)["streams"][0]
         assert (stream["codec_name"], stream["width"], stream["height"]) == ("mjpeg", 960, 540)
+        assert path.read_bytes() in kit.request("GET", f"/lessons/{lesson['id']}/stills.pdf")[1]
         with av.open(str(path)) as container:
             assert next(container.decode(video=0)).to_ndarray(format="gray").std() > 10

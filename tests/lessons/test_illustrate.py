@@ -15,10 +15,12 @@ from PIL import Image as Pillow
 
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import MarkLesson, RemoveMark
+from appliance.settings import Settings
 from lessons import stills, strip
+from lessons.client import LessonsClient, UnknownLesson
 from lessons.edits import Edits
 from lessons.illustrate import illustrate
-from lessons.illustrator import Illustrator
+from lessons.illustrator import Illustrator, outdated
 from lessons.journal import Mark
 from lessons.marks import Marks
 from lessons.recorder import Recorder
@@ -29,6 +31,7 @@ from tests.lessons.drawn import Image, board, slide
 from tests.lessons.media import film, pictures, probe
 from tests.lessons.pictured import SECONDS, SHARED_S, lesson
 from tests.lessons.room import AT, ID, begin, feed, metrics, read, record
+from tests.lessons.test_service import until
 
 ROOM = 6.0  # mean difference of pixels that two encoders may make
 
@@ -115,6 +118,20 @@ def test_stills(recorded: Path) -> None:
         assert probe(recorded / stills.FOLDER / name)["streams"][0]["codec_name"] == "mjpeg"
 
 
+def test_the_stills_as_pdf(recorded: Path, tmp_path: Path) -> None:
+    client = LessonsClient(Settings(data_dir=tmp_path))
+    folder = tmp_path / "lessons" / ID
+    shutil.copytree(recorded, folder)
+    marks = Marks(idle(tmp_path), Edits(tmp_path / "lessons"), lambda id: None, lambda: AT)
+    marks.mark(MarkLesson(ID, "0badf00d", "Sans image", 6.0))
+    data = b"".join(client.stills_pdf(ID, "Les volcans", lambda chapter: chapter.text))
+    assert data.startswith(b"%PDF-1.4") and b"/Count 1 " in data  # the pages' marks are the service's to write
+    assert (folder / stills.FOLDER / stills.name(5 * VIDEO_TIMESCALE)).read_bytes() in data and b"(0:05) Tj" in data
+    marks.remove(RemoveMark(ID, "0badcafe"))
+    with pytest.raises(UnknownLesson):
+        client.stills_pdf(ID, "Les volcans", lambda chapter: chapter.text)
+
+
 def test_all_of_it_is_made_again_the_same(recorded: Path, tmp_path: Path) -> None:
     folder = tmp_path / ID
     shutil.copytree(recorded, folder)
@@ -158,6 +175,20 @@ def test_a_still_goes_with_its_mark(recorded: Path, tmp_path: Path) -> None:
     names = {path.name for path in (folder / stills.FOLDER).iterdir()}
     assert stills.name(7 * VIDEO_TIMESCALE) in names and stills.name(5 * VIDEO_TIMESCALE) not in names
     assert all(name.endswith(".jpg") for name in names)
+
+
+def test_a_mark_ahead_of_the_disk_waits_for_its_picture(tmp_path: Path) -> None:
+    live = begin(tmp_path)
+    packets = film(4)
+    feed(live, packets[:150])
+    ahead = live.recording.end + VIDEO_TIMESCALE // 2
+    live.note([Mark("0badcafe", ahead, "", "teacher", AT)], 0)
+    illustrate(live.folder, look=False)
+    assert not (live.folder / stills.FOLDER).exists()
+    feed(live, packets[150:])
+    illustrate(live.folder, look=False)
+    assert [path.name for path in (live.folder / stills.FOLDER).iterdir()] == [stills.name(ahead)]
+    live.stop(0, AT)
 
 
 def test_a_garbled_picture_is_passed_over(tmp_path: Path) -> None:
@@ -223,6 +254,45 @@ def test_a_run_is_ended_when_it_must(recorded: Path, tmp_path: Path) -> None:
     illustrator = Illustrator(tmp_path, lambda: "another", marks.write, look=True)
     illustrator.illustrate(ID, lambda: True)
     assert [mark.kind for mark in read(folder).marks.values()] == ["teacher"]
+
+
+def test_what_a_power_cut_left_unfinished_is_told(tmp_path: Path) -> None:
+    live = begin(tmp_path)
+    packets = film(4)
+    feed(live, packets[:150])
+    assert outdated(live.folder)
+    illustrate(live.folder, look=False)
+    assert not outdated(live.folder)
+    feed(live, packets[150:])
+    live.suspend(0, AT)
+    assert outdated(live.folder)
+    illustrate(live.folder, look=False)
+    assert not outdated(live.folder)
+
+
+def test_lessons_of_before_wait_while_one_is_live(tmp_path: Path) -> None:
+    live: list[str | None] = ["20261123-090000-0000"]
+    folders = [record(tmp_path, film(4), f"20261123-08150{number}-4f2a") for number in range(2)]
+    now = record(tmp_path, film(4), "20261123-090000-0000")
+    marks = Marks(idle(tmp_path), Edits(tmp_path), lambda id: None, lambda: AT)
+    illustrator = Illustrator(tmp_path, lambda: live[0], marks.write, look=False)
+    stopping = threading.Event()
+    thread = threading.Thread(target=illustrator.run, args=(stopping,))
+
+    def made(folder: Path) -> bool:
+        return (folder / strip.FOLDER / strip.NAME).exists()
+
+    illustrator.ask(folders[0])  # it has just ended, and the next one begins
+    illustrator.ask(now)
+    thread.start()
+    try:
+        until(lambda: made(now), "the live lesson's strip")
+        assert not any(made(folder) for folder in folders)
+        live[0] = None
+        until(lambda: all(made(folder) for folder in folders), "the strips of those before")
+    finally:
+        stopping.set()
+        thread.join()
 
 
 def test_a_deleted_lesson_does_not_come_back(recorded: Path, tmp_path: Path) -> None:

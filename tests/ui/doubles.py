@@ -10,6 +10,7 @@ from typing import Literal
 from appliance.bus import BusError, CommandRefused
 from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Watching
 from lessons.chapters import Chapter, to_vtt
+from lessons.pdf import Page, write
 from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
 
@@ -182,6 +183,12 @@ class MemoryLessons:
 
     def still_path(self, id: str, at: int) -> Path:
         return self._made(id, f"stills/{at}.jpg")
+
+    def stills_pdf(self, id: str, title: str, name: Callable[[Chapter], str]) -> Iterator[bytes]:
+        pages = [Page(self.still_path(id, one.place).read_bytes(), name(one), "") for one in self.chapters(id)]
+        if not pages:
+            raise LookupError(id)
+        return write(title, pages)
 
     def _made(self, id: str, name: str) -> Path:
         self._there(id)

@@ -84,5 +84,6 @@ def test_pictures(kit: Kit) -> None:
     kit.lessons.mark(id, at_s=61.0)
     listed = client.get(f"/api/v1/lessons/{id}/marks", headers=pupil).get_json()["marks"]
     assert [mark["still"] for mark in listed] == [paths[2], None]
+    assert client.get(f"/lessons/{id}/stills.pdf").status_code == 401
     for path in ("strip/..%2Fsecrets.jpg", "stills/-1.jpg", "stills/x.jpg"):
         assert client.get(f"/lessons/{id}/{path}", headers=pupil).status_code == 404
