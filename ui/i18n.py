@@ -98,6 +98,7 @@ def _lessons() -> dict[str, str]:
 def _tracks() -> dict[str, str]:
     return {
         "trackInvalid": _("This file cannot be used: {reason}"),
+        "corrected": _("The chapters are corrected; the player shows it when the page is read again."),
         "trackTooLarge": _("This file is too large: 2 MB at most."),
         "unreachable": _("The kit cannot be reached. Check the Wi-Fi and try again."),
         "failed": _("This did not work. Try again."),

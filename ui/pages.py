@@ -14,9 +14,11 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
+from ui import marks
 from ui.api import join_address
 from ui.auth import COOKIES, Identity, identify, new_viewer
 from ui.context import Context, here
+from ui.ports import Chapter
 from ui.tracks import own_name
 from ui.views import clock_text, moment_text, size_text
 
@@ -109,17 +111,27 @@ def lesson(id: str) -> str | BaseResponse:
         teacher=who.role == "teacher",
         with_screen=shown,
         strip=has_strip(context, id),
-        stills=has_stills(context, id),
+        stills=stills_of(context, id),
+        chapters=chapters_of(context, id),
+        chapter_title=marks.title,
         captions=captions_of(context, id),
         caption_languages=[(language, own_name(language)) for language in CAPTION_LANGUAGES],
     )
 
 
-def has_stills(context: Context, id: str) -> bool:
+def stills_of(context: Context, id: str) -> set[int]:
+    """The places of which there is a picture by now."""
     try:
-        return bool(context.lessons.stills(id))
+        return context.lessons.stills(id)
     except LookupError:
-        return False
+        return set()
+
+
+def chapters_of(context: Context, id: str) -> Sequence[Chapter]:
+    try:
+        return context.lessons.chapters(id)
+    except LookupError:
+        return ()
 
 
 def captions_of(context: Context, id: str) -> Sequence[tuple[str, str]]:

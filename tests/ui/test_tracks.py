@@ -108,3 +108,27 @@ def test_a_teacher_puts_captions_in(kit: Kit, context: BrowserContext, tmp_path:
     page.click("[data-remove-track=fr]")
     page.locator("media-captions-button").wait_for(state="detached")
     assert kit.lessons.tracks == {}
+
+
+def test_a_teacher_corrects_chapters(kit: Kit, context: BrowserContext) -> None:
+    lesson = next(iter(kit.lessons.known.values()))
+    kit.lessons.tracks.clear()
+    kit.lessons.marks.clear()
+    first, second = kit.lessons.mark(lesson.id, "Vieux", 12.0), kit.lessons.mark(lesson.id, at_s=75.0)
+    sign_in(context, "teacher")
+    page = context.new_page()
+    page.goto(f"/lessons/{lesson.id}")
+    page.wait_for_selector("body[data-state=ready]")
+    page.click(".tracks summary")
+    assert violations(page) == []
+    words = page.get_by_label("Texte du chapitre à 1:15")
+    expect(words).to_have_attribute("placeholder", "Repère 2")
+    words.fill("La lave")
+    words.press("Enter")
+    expect(page.locator("#tracks-said")).to_contain_text("Les chapitres sont corrigés")
+    page.click("button[aria-label='Retirer le chapitre à 0:12']")
+    expect(page.locator(".marked li")).to_have_count(1)
+    assert [(mark.id, mark.text) for mark in kit.lessons.marks.values()] == [(second.id, "La lave")]
+    assert first.id not in kit.lessons.marks
+    page.set_viewport_size({"width": 800, "height": 1200})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

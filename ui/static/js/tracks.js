@@ -1,5 +1,6 @@
-// The teacher's captions and chapters on the replay's page: put one in from a WebVTT file, remove one.
+// The teacher's captions and chapters on the replay's page: put in from a WebVTT file, corrected, removed.
 
+import { call } from "./api.js";
 import { text } from "./strings.js";
 
 const form = document.getElementById("tracks-form");
@@ -36,4 +37,24 @@ form?.addEventListener("submit", (event) => {
 
 for (const button of document.querySelectorAll("[data-remove-track]")) {
   button.addEventListener("click", () => ask("DELETE", path("captions", button.dataset.removeTrack)));
+}
+
+const chapters = document.querySelector(".marked");
+
+/** Carry out a correction; whether the kit did it. */
+async function correct(method, mark, body) {
+  const { ok, status } = await call(method, `/lessons/${chapters.dataset.lesson}/marks/${mark}`, body);
+  say(ok ? text("corrected") : text(status === 0 ? "unreachable" : "failed"));
+  return ok;
+}
+
+for (const item of chapters?.querySelectorAll("li") ?? []) {
+  const { mark } = item.dataset;
+  const words = item.querySelector("input");
+  words.addEventListener("change", () => correct("PATCH", mark, { text: words.value }));
+  item.querySelector("button").addEventListener("click", async () => {
+    if (!(await correct("DELETE", mark))) return;
+    item.remove();
+    document.getElementById("tracks-said").focus();
+  });
 }
