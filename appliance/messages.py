@@ -193,6 +193,46 @@ class StartLesson(msgspec.Struct, frozen=True, tag="start_lesson"):
     minutes: float | None = None
 
 
+class MarkLesson(msgspec.Struct, frozen=True, tag="mark_lesson"):
+    """To lessons: a new mark `mark` (8 hex digits, chosen by who asks, so that asking again makes no second one), or
+    with `new` False another text or place for that one; None leaves it. `at_s` is seconds of the lesson; a new mark
+    without stands where the live lesson is now. Refused with `not_found`, `invalid` or `unavailable` (the disk
+    refuses)."""
+
+    id: str
+    mark: str
+    text: str | None = None
+    at_s: float | None = None
+    new: bool = True
+
+
+class RemoveMark(msgspec.Struct, frozen=True, tag="remove_mark"):
+    """To lessons. Refused with `not_found` and as MarkLesson. Idempotent."""
+
+    id: str
+    mark: str
+
+
+class PutTrack(msgspec.Struct, frozen=True, tag="put_track"):
+    """To lessons: a text track beside a lesson, `text` as WebVTT. `captions` take the place of those in that `language`
+    (BCP 47) and are called `label` in the player; `chapters` take the place of all marks. Refused with `not_found`,
+    `invalid` (the detail names the line) or `unavailable`. Idempotent."""
+
+    id: str
+    kind: Literal["captions", "chapters"]
+    language: str
+    label: str
+    text: str
+
+
+class RemoveTrack(msgspec.Struct, frozen=True, tag="remove_track"):
+    """To lessons. Refused with `not_found` or `unavailable`. Idempotent."""
+
+    id: str
+    kind: Literal["captions", "chapters"]
+    language: str
+
+
 class StopLesson(msgspec.Struct, frozen=True, tag="stop_lesson"):
     """To lessons; returns when the last fragment is durable. Idempotent for an ended lesson."""
 
@@ -275,6 +315,10 @@ Command = (
     | GetLesson
     | ListLessons
     | DeleteLesson
+    | MarkLesson
+    | RemoveMark
+    | PutTrack
+    | RemoveTrack
     | Watch
     | Publish
     | PatchSession
@@ -321,6 +365,15 @@ class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
     screen_s: float = 0.0
 
 
+class Marked(msgspec.Struct, frozen=True, tag="marked"):
+    """A mark as it now stands, `at_s` in seconds of the lesson."""
+
+    id: str
+    at_s: float
+    text: str
+    kind: Literal["teacher", "board", "screen"]
+
+
 class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):
     lessons: list[Lesson]
 
@@ -349,4 +402,4 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
     showing: Showing
 
 
-Reply = Done | Refused | History | Lesson | LessonList | Watching | Still | Quality
+Reply = Done | Refused | History | Lesson | LessonList | Marked | Watching | Still | Quality

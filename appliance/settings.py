@@ -85,6 +85,10 @@ class Settings(BaseModel):
         le=600,
         description="How long a lesson is planned when nobody says; until then it goes on after a power cut.",
     )
+    auto_chapters: bool = Field(
+        True,
+        description="Whether a chapter begins where the board or the shared screen changes page.",
+    )
     streaming_processes: int = Field(
         1,
         ge=1,

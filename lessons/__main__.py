@@ -9,11 +9,15 @@ import structlog
 
 from appliance import durable, service
 from appliance.command_pool import CommandPool
-from lessons import recovery, session, space, thumbnail
+from lessons import recovery, session, space
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
+from lessons.edits import Edits
+from lessons.illustrator import Illustrator
+from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
+from lessons.tracks import Tracks
 from lessons.writer import Writer
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -34,19 +38,29 @@ def main() -> None:
     live = recovery.recover(root, boot_id, metrics, time.monotonic_ns(), time.time())
     catalogue = Catalogue(me.settings.data_dir / FILE, root)
 
-    def illustrate(folder: Path) -> None:
-        me.spawn("thumbnail", thumbnail.make, folder)
-
     writer = Writer(catalogue.refresh)
-    recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, illustrate)
+    recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, lambda folder: illustrator.ask(folder))
     if live:
         recorder.start(live)
-    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
+    marks = Marks(recorder, Edits(root), catalogue.refresh, time.time)
+    illustrator = Illustrator(root, recorder.live_id, marks.write, look=me.settings.auto_chapters)
+    commands = Commands(
+        root,
+        boot_id,
+        recorder,
+        catalogue,
+        metrics,
+        me.publisher.send,
+        me.settings.lesson_minutes,
+        marks,
+        Tracks(root, marks, time.time),
+    )
     server = CommandPool(me.settings.bus, "lessons", commands.handle)
     me.spawn("writer", writer.run)
     rate = space.Rate(space.expected_rate(me.settings.video_bitrate))
     me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)
     me.spawn("recorder", recorder.run, me.stopping)
+    me.spawn("illustrator", illustrator.run, me.stopping)
     me.start()
     server.serve(me.stopping)
     me.join()

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Literal, NamedTuple
 
 from appliance.messages import CAMERA_720P, Packet
+from lessons.journal import Record
+from lessons.session import Session
 
 MOST_BYTES = 64 << 20
 MOST_S = 60.0
@@ -28,10 +32,18 @@ class Overflow(NamedTuple):
     lost: int
 
 
+class Note(NamedTuple):
+    """Lines for the journal that are no media: `make` says which, from the session and the time at which it was asked.
+    `done` tells when they are durable; False when the lesson was over by then, and nothing is written."""
+
+    make: Callable[[Session, int], list[Record]]
+    done: Future[bool]
+
+
 class Item(NamedTuple):
     """A packet or a signal; `now_ns` is when it came on CLOCK_MONOTONIC, `at` the same in Unix seconds."""
 
-    what: Packet | Signal | Overflow
+    what: Packet | Signal | Overflow | Note
     now_ns: int
     at: float
 
@@ -51,6 +63,7 @@ class Backlog:
         self._items: deque[Item] = deque()
         self._bytes = 0
         self._lost: int | None = None
+        self._closed = False
 
     @property
     def bytes(self) -> int:
@@ -94,6 +107,19 @@ class Backlog:
                 return
             self._mark_overflow(now_ns, at)
             self._append(Item(what, now_ns, at))
+
+    def note(self, note: Note, now_ns: int, at: float) -> bool:
+        """Let a note wait, which always has room; False once nothing is taken any more."""
+        with self._changed:
+            if not self._closed:
+                self._append(Item(note, now_ns, at))
+            return not self._closed
+
+    def close(self) -> list[Item]:
+        """Take nothing in any more; what still waits."""
+        with self._changed:
+            self._closed = True
+            return list(self._items)
 
     def take(self, timeout_s: float) -> Item | None:
         """The oldest item, or None when none came within `timeout_s` seconds."""

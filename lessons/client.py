@@ -6,10 +6,12 @@ The reading half works while the service is down. Safe from any thread.
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from appliance import bus
 from appliance.messages import (
@@ -19,12 +21,18 @@ from appliance.messages import (
     Lesson,
     LessonList,
     ListLessons,
+    Marked,
+    MarkLesson,
+    PutTrack,
+    RemoveMark,
+    RemoveTrack,
     Reply,
     StartLesson,
     StopLesson,
 )
 from appliance.settings import Settings
-from lessons import playlist
+from lessons import pdf, playlist, stills, strip
+from lessons.chapters import Chapter, chapters, to_vtt
 from lessons.journal import CAMERA, NAME, Recording, fold, parse
 
 if TYPE_CHECKING:
@@ -32,6 +40,8 @@ if TYPE_CHECKING:
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
+SHEET = re.compile(r"\d{4}\.jpg")
+STILL = re.compile(r"\d{1,15}\.jpg")
 STOP_TIMEOUT_S = 15.0
 REMEMBERED = 8
 COMPARED_BYTES = 64
@@ -74,6 +84,9 @@ class _Remembered:
 
 Lessons = list[Lesson]  # within the class `list` is the method
 Spans = list[playlist.Span]
+Chapters = list[Chapter]
+Captions = list[tuple[str, str]]
+TrackKind = Literal["captions", "chapters"]
 
 
 class LessonsClient:
@@ -111,7 +124,56 @@ class LessonsClient:
         """Remove a lesson and its files. Refused with `not_found`, or `conflict` while it is live."""
         self._call(DeleteLesson(id))
 
+    def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked:
+        """A new mark at `at_s` seconds of the lesson, where the live lesson is now without. Refused with `not_found`,
+        `invalid` or `unavailable`."""
+        return self._marked(MarkLesson(id, secrets.token_hex(4), text, at_s))
+
+    def change_mark(self, id: str, mark: str, text: str | None = None, at_s: float | None = None) -> Marked:
+        """Other words or another place (seconds) for a mark. Refused as `mark`."""
+        return self._marked(MarkLesson(id, mark, text, at_s, new=False))
+
+    def remove_mark(self, id: str, mark: str) -> None:
+        """Refused with `not_found` or `unavailable`. Idempotent."""
+        self._call(RemoveMark(id, mark))
+
+    def put_track(self, id: str, kind: TrackKind, language: str, label: str, text: str) -> None:
+        """Captions in a language, or chapters instead of all marks, from WebVTT. Refused with `not_found`, `invalid` or
+        `unavailable`. Idempotent."""
+        self._call(PutTrack(id, kind, language, label, text))
+
+    def remove_track(self, id: str, kind: TrackKind, language: str) -> None:
+        """Refused with `not_found` or `unavailable`. Idempotent."""
+        self._call(RemoveTrack(id, kind, language))
+
     # --- files ---
+
+    def captions(self, id: str) -> Captions:
+        """(language, label) of the caption tracks, by language."""
+        folder = self._folder(id)
+        with self._lock:
+            tracks = self._recording(folder).tracks
+            return [(language, tracks[language].label) for language in sorted(tracks)]
+
+    def captions_path(self, id: str, language: str) -> Path:
+        """The WebVTT of a caption track."""
+        folder = self._folder(id)
+        with self._lock:
+            track = self._recording(folder).tracks.get(language)
+        return self._file(id, track.file) if track else self._absent(id, f"captions in {language}")
+
+    def chapters(self, id: str) -> Chapters:
+        """The lesson's marks, by their place."""
+        folder = self._folder(id)
+        with self._lock:
+            return chapters(self._recording(folder))
+
+    def chapters_vtt(self, id: str, title: Callable[[Chapter], str]) -> str:
+        """The same as WebVTT; `title` names a mark that has no words."""
+        folder = self._folder(id)
+        with self._lock:
+            recording = self._recording(folder)
+            return to_vtt(chapters(recording), recording.duration_s, title)
 
     def playlist(self, id: str, source: str = CAMERA) -> str:
         """The HLS media playlist, which grows while the lesson is live. UnknownLesson for a screen that was never
@@ -136,6 +198,36 @@ class LessonsClient:
     def thumbnail_path(self, id: str) -> Path:
         return self._file(id, "thumbnail.jpg")
 
+    def strip_path(self, id: str) -> Path:
+        """The WebVTT of the strip over the seek bar; its cues name sheets."""
+        return self._file(id, f"{strip.FOLDER}/{strip.NAME}")
+
+    def sheet_path(self, id: str, name: str) -> Path:
+        return self._file(id, f"{strip.FOLDER}/{name}") if SHEET.fullmatch(name) else self._absent(id, name)
+
+    def stills(self, id: str) -> set[int]:
+        """The places (ticks) of which there is a picture."""
+        folder = self._folder(id) / stills.FOLDER
+        names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+        return {int(name[:-4]) for name in names if STILL.fullmatch(name)}
+
+    def still_path(self, id: str, at: int) -> Path:
+        """The picture of a mark's place (ticks)."""
+        return self._file(id, f"{stills.FOLDER}/{stills.name(at)}")
+
+    def stills_pdf(self, id: str, title: str, name: Callable[[Chapter], str]) -> Iterator[bytes]:
+        """The stills as PDF, a page a mark; `title` is the document's, `name` makes a page's. UnknownLesson while there
+        is none."""
+        there = self.stills(id)
+        listed = [chapter for chapter in self.chapters(id) if chapter.place in there]
+        if not listed:
+            return self._absent(id, "stills")
+        folder = self._folder(id) / stills.FOLDER
+        pages = (
+            pdf.Page((folder / stills.name(one.place)).read_bytes(), name(one), pdf.clock(one.at_s)) for one in listed
+        )
+        return pdf.write(title, pages)
+
     def download(self, id: str, source: str = CAMERA) -> Progressive:
         """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline. UnknownLesson while
         nothing is recorded."""
@@ -152,6 +244,12 @@ class LessonsClient:
     def _lesson(self, command: Command, timeout_s: float = 5.0) -> Lesson:
         reply = self._call(command, timeout_s)
         if not isinstance(reply, Lesson):
+            raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
+        return reply
+
+    def _marked(self, command: MarkLesson) -> Marked:
+        reply = self._call(command)
+        if not isinstance(reply, Marked):
             raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
         return reply
 

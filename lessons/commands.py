@@ -24,6 +24,10 @@ from appliance.messages import (
     LessonList,
     LessonState,
     ListLessons,
+    MarkLesson,
+    PutTrack,
+    RemoveMark,
+    RemoveTrack,
     Reply,
     StartLesson,
     StopLesson,
@@ -31,8 +35,10 @@ from appliance.messages import (
 from lessons import session
 from lessons.catalogue import ID, Catalogue
 from lessons.journal import Created
+from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
+from lessons.tracks import Tracks
 
 log = structlog.get_logger()
 
@@ -46,7 +52,7 @@ class Commands:
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None], minutes: float,
+        publish: Callable[[Event], None], minutes: float, marks: Marks, tracks: Tracks,
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -55,6 +61,8 @@ class Commands:
         self._metrics = metrics
         self._publish = publish
         self._minutes = minutes
+        self._marks = marks
+        self._tracks = tracks
         self._starting = threading.Lock()
 
     def handle(self, command: Command) -> Reply:
@@ -70,6 +78,14 @@ class Commands:
                 return LessonList([self._current(lesson) for lesson in self._catalogue.all()])
             case DeleteLesson(id):
                 return self._delete(id)
+            case MarkLesson():
+                return self._marks.mark(command)
+            case RemoveMark():
+                return self._marks.remove(command)
+            case PutTrack():
+                return self._tracks.put(command)
+            case RemoveTrack():
+                return self._tracks.remove(command)
             case _:
                 raise CommandRefused("invalid", "the lessons service does not know this command")
 

@@ -125,6 +125,21 @@ class MarkRemoved(msgspec.Struct, frozen=True, tag="mark_removed"):
     id: str
 
 
+class Track(msgspec.Struct, frozen=True, tag="track"):
+    """A text track in file `file`, called `label`; the same language again replaces it. `wall` in Unix seconds."""
+
+    kind: Literal["captions"]
+    language: str
+    label: str
+    file: str
+    wall: float
+
+
+class TrackRemoved(msgspec.Struct, frozen=True, tag="track_removed"):
+    kind: Literal["captions"]
+    language: str
+
+
 class SourceRecord(msgspec.Struct, frozen=True, tag="source"):
     """A record of a source recorded beside the camera (`screen`), in parts of its own on the lesson's timeline.
 
@@ -144,6 +159,8 @@ Record = (
     | Gap
     | Mark
     | MarkRemoved
+    | Track
+    | TrackRemoved
     | Stopped
     | Interrupted
     | SourceRecord
@@ -303,7 +320,8 @@ LONGEST_HOLE_S = 7 * 86_400.0  # a longer one is a clock that jumped
 class Recording:
     """A lesson as its journal tells it: the fold of its records. `apply` is the only way it changes.
 
-    `camera` makes the timeline; `beside` are the other sources, by name.
+    `camera` makes the timeline; `beside` are the other sources, by name. `removed_marks` are the ids of marks that
+    somebody took away: what finds pages must not bring them back. `tracks` are the captions, by language.
     """
 
     created: Created
@@ -312,6 +330,8 @@ class Recording:
     gaps: list[Gap] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
     marks: dict[str, Mark] = field(default_factory=dict)
+    removed_marks: set[str] = field(default_factory=set)
+    tracks: dict[str, Track] = field(default_factory=dict)
     state: Literal["live", "ended", "interrupted"] = "live"
 
     def apply(self, record: Record) -> None:
@@ -322,8 +342,14 @@ class Recording:
                 self.holes.append(Hole(self.end, record.seconds, record.reason))
             case Mark():
                 self.marks[record.id] = record
+                self.removed_marks.discard(record.id)
             case MarkRemoved():
                 self.marks.pop(record.id, None)
+                self.removed_marks.add(record.id)
+            case Track():
+                self.tracks[record.language] = record
+            case TrackRemoved():
+                self.tracks.pop(record.language, None)
             case Stopped():
                 self.state = "ended"
             case Interrupted():

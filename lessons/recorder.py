@@ -33,10 +33,10 @@ from appliance.messages import (
     SourceState,
 )
 from lessons.assembler import SECOND
-from lessons.backlog import Backlog, Signal
-from lessons.journal import SCREEN
+from lessons.backlog import Backlog, Note, Signal
+from lessons.journal import SCREEN, Record
 from lessons.metrics import Metrics
-from lessons.session import THUMBNAIL, Session
+from lessons.session import Session
 from lessons.writer import Live, Writer
 
 log = structlog.get_logger()
@@ -50,14 +50,16 @@ KEYFRAME_WAIT_S = 0.2
 HISTORY_WAIT_S = 1.0
 STOP_WAIT_S = 3.0
 SLOW_S, NO_LONGER_SLOW_S = 2.0, 1.0  # how far the disk may be behind before it is told, and until it no longer is
-THUMBNAIL_AT_S = 2.0
+NOTE_WAIT_S = 3.0
+ILLUSTRATE_AT_S = 2.5  # with the picture that becomes the thumbnail
+ILLUSTRATE_EVERY_S = 60.0
 
 
 class Recorder:
     """Records at most one lesson at a time.
 
-    `publish` sends an event on the bus; `illustrate` is asked once a lesson for a thumbnail of its folder; `wall` gives
-    Unix seconds; `backlog` makes what waits for a lesson's disk.
+    `publish` sends an event on the bus; `illustrate` is asked for pictures of a lesson's folder soon after it began,
+    then every minute, and at its end; `wall` gives Unix seconds; `backlog` makes what waits for a lesson's disk.
     """
 
     def __init__(
@@ -82,13 +84,17 @@ class Recorder:
         self._told_incident = ""
         self._slow = False
         self._screen_shared = False
-        self._illustrated = False
+        self._illustrate_at_s = ILLUSTRATE_AT_S
 
     @property
     def live(self) -> Lesson | None:
         """The lesson being recorded, as far as it is durable. From any thread."""
         live = self._live
         return live.view.lesson if live else None
+
+    def live_id(self) -> str | None:
+        live = self._live
+        return live.session.id if live else None
 
     def start(self, session: Session) -> bool:
         """Record `session` from now on. False, and nothing happens, while another is live."""
@@ -114,6 +120,19 @@ class Recorder:
         done.result(STOP_WAIT_S)
         return True
 
+    def note(self, id: str, make: Callable[[Session, int], list[Record]]) -> bool:
+        """Write what `make` says, of the lesson at this moment, into the journal of lesson `id` and return when it is
+        durable; False when that is not the live one. Raises what `make` raises, OSError when the disk refuses,
+        TimeoutError when it takes longer than `NOTE_WAIT_S`: it may be written all the same, later."""
+        with self._lock:
+            live = self._live
+        done: Future[bool] = Future()
+        if live is None or live.session.id != id:
+            return False
+        if not live.backlog.note(Note(make, done), time.monotonic_ns(), self._wall()):
+            return False
+        return done.result(NOTE_WAIT_S)
+
     def run(self, stopping: threading.Event) -> None:
         """The thread: waits for lessons and records them, one after the other, until `stopping`."""
         while not stopping.is_set():
@@ -127,7 +146,7 @@ class Recorder:
     def _record(self, live: Live, stopping: threading.Event) -> None:
         topics = [bus.media_topic(track) for track in (*TRACKS, SCREEN_MAIN, SCREEN_OPUS)]
         subscriber = bus.Subscriber(self._bus, ["capture", "streaming"], [*topics, bus.EVENT_TOPIC], queue=QUEUE)
-        self._illustrated = (live.session.folder / THUMBNAIL).exists()
+        self._illustrate_at_s = ILLUSTRATE_AT_S
         self._slow = self._screen_shared = False
         seen: set[tuple[str, int, int]] | None = None
         self._writer.begin(live)
@@ -204,8 +223,9 @@ class Recorder:
             return
         self._signal(live, "watch")
         self._tell(live)
-        if not self._illustrated and live.view.lesson.duration_s > THUMBNAIL_AT_S:
-            self._illustrated = True
+        recorded_s = live.view.lesson.duration_s
+        if recorded_s > self._illustrate_at_s:
+            self._illustrate_at_s = recorded_s + ILLUSTRATE_EVERY_S
             self._illustrate(live.session.folder)
 
     def _incident(self, live: Live, now_ns: int) -> str:
@@ -238,5 +258,5 @@ class Recorder:
         self._metrics.live.set(0)
         self._publish(live.view.state)
         done.set_result(None)
-        if not self._illustrated and live.view.lesson.parts:
+        if live.view.lesson.parts:
             self._illustrate(live.session.folder)

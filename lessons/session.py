@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -215,6 +216,23 @@ class Session:
             self.recording.apply(stopped)
         self._let_go()
 
+    def place(self, now_ns: int) -> int:
+        """Where on the timeline the lesson is now, in ticks; its durable end while nothing is being recorded."""
+        place = self._camera.assembler.place(now_ns) if self._camera.assembler else None
+        return max(self.recording.end, place or 0)
+
+    def note(self, records: Iterable[Record], now_ns: int) -> None:
+        """Write lines that are no media into the journal. Raises OSError when the disk refuses, which ends the part as
+        any refusal does."""
+        noted = tuple(records)
+        if not noted:
+            return
+        try:
+            self._write_journal(noted)
+        except OSError as error:
+            self._refused(error, now_ns)
+            raise
+
     def watch(self, now_ns: int, at: float) -> None:
         """Notice that no picture comes; called about once a second."""
         if now_ns - self._screen_ns > SCREEN_STALL_S * SECOND:
@@ -370,8 +388,6 @@ def remove(root: Path, id: str) -> None:
 def bury(grave: Path) -> None:
     """Remove a renamed lesson folder; what resists is tried again at the next start."""
     try:
-        for path in grave.iterdir():
-            path.unlink()
-        grave.rmdir()
+        shutil.rmtree(grave)
     except OSError as error:
         log.warning("deleted lesson not yet removed", folder=grave.name, error=str(error))

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from appliance.bus import CommandRefused
 from appliance.messages import Lesson, LessonState, Packet
-from lessons.backlog import Backlog, Item, Overflow
+from lessons.backlog import Backlog, Item, Note, Overflow
 from lessons.session import Session
 
 WAIT_S = 0.2
@@ -75,6 +76,8 @@ class Writer:
                 session.feed(what, now_ns, at)
             case Overflow(lost):
                 session.overflow(lost, now_ns, at)
+            case Note():
+                _write(what, session, now_ns)
             case "end_screen":
                 session.end_screen(now_ns, at)
             case "watch":
@@ -86,4 +89,24 @@ class Writer:
                 self._changed(session.id)
         live.refresh()
         if what in ("stop", "suspend"):
+            for late in live.backlog.close():
+                if isinstance(late.what, Note):
+                    _refuse(late.what, over=what == "stop")
             live.closed.set()
+
+
+def _write(note: Note, session: Session, now_ns: int) -> None:
+    try:
+        session.note(note.make(session, now_ns), now_ns)
+    except (OSError, CommandRefused) as error:
+        note.done.set_exception(error)
+    else:
+        note.done.set_result(True)
+
+
+def _refuse(note: Note, *, over: bool) -> None:
+    """Who asked may write it beside a lesson that is `over`; one that goes on is another process's by then."""
+    if over:
+        note.done.set_result(False)
+    else:
+        note.done.set_exception(CommandRefused("unavailable", "the kit is being stopped"))

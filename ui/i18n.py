@@ -37,7 +37,8 @@ def install(app: Flask, default: str) -> None:
 
 def script_strings(page: str) -> dict[str, str]:
     """The sentences that the scripts of `page` show; rendered into the page as JSON."""
-    return {"join": _join, "teacher": _teacher, "lessons": _lessons, "lesson": _lesson}[page]()
+    tables = {"join": [_join], "teacher": [_teacher, _marks], "lessons": [_lessons], "lesson": [_lesson, _tracks]}
+    return {name: sentence for table in tables[page] for name, sentence in table().items()}
 
 
 def _join() -> dict[str, str]:
@@ -97,8 +98,26 @@ def _teacher() -> dict[str, str]:
     }
 
 
+def _marks() -> dict[str, str]:
+    return {
+        "marked": _("A mark is set at {time}."),
+        "markSaved": _("{time}: {words}"),
+        "markRemoved": _("The mark is removed."),
+    }
+
+
 def _lessons() -> dict[str, str]:
     return {"failed": _("This did not work. Try again."), "deleted": _("The lesson was deleted.")}
+
+
+def _tracks() -> dict[str, str]:
+    return {
+        "trackInvalid": _("This file cannot be used: {reason}"),
+        "corrected": _("The chapters are corrected; the player shows it when the page is read again."),
+        "trackTooLarge": _("This file is too large: 2 MB at most."),
+        "unreachable": _("The kit cannot be reached. Check the Wi-Fi and try again."),
+        "failed": _("This did not work. Try again."),
+    }
 
 
 def _lesson() -> dict[str, str]:

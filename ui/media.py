@@ -108,7 +108,11 @@ def part(id: str, name: str) -> Response:
 def thumbnail(id: str) -> Response:
     context = reader()
     with known("picture"):
-        response = send_file(context.lessons.thumbnail_path(id), mimetype="image/jpeg", max_age=60)
+        return picture(context.lessons.thumbnail_path(id))
+
+
+def picture(path: Path) -> Response:
+    response = send_file(path, mimetype="image/jpeg", max_age=60)
     response.headers["Cache-Control"] = "private, max-age=60"
     return response
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
+from ui import marks
 from ui.api import join_address
 from ui.auth import COOKIES, Identity, identify, new_viewer
 from ui.context import Context, here
+from ui.ports import Chapter
+from ui.tracks import own_name
 from ui.views import clock_text, moment_text, size_text
 
 blueprint = Blueprint("pages", __name__)
+CAPTION_LANGUAGES = ("fr", "en", "ar", "de", "es", "it", "pt", "tr", "uk", "zh")  # the page offers these, the API any
 NEXT = re.compile(r"/lessons(/[0-9A-Za-z-]{1,64})?")
 
 
@@ -100,7 +105,50 @@ def lesson(id: str) -> str | BaseResponse:
     found = context.lessons.get(id)
     # A screen may yet be shared in a lesson that is live: the page looks for it then.
     shown = bool(found.screen_s) or found.state == "live"
-    return render_template("lesson.html", lesson=found, teacher=who.role == "teacher", with_screen=shown)
+    return render_template(
+        "lesson.html",
+        lesson=found,
+        teacher=who.role == "teacher",
+        with_screen=shown,
+        strip=has_strip(context, id),
+        stills=stills_of(context, id),
+        chapters=chapters_of(context, id),
+        chapter_title=marks.title,
+        captions=captions_of(context, id),
+        caption_languages=[(language, own_name(language)) for language in CAPTION_LANGUAGES],
+    )
+
+
+def stills_of(context: Context, id: str) -> set[int]:
+    """The places of which there is a picture by now."""
+    try:
+        return context.lessons.stills(id)
+    except LookupError:
+        return set()
+
+
+def chapters_of(context: Context, id: str) -> Sequence[Chapter]:
+    try:
+        return context.lessons.chapters(id)
+    except LookupError:
+        return ()
+
+
+def captions_of(context: Context, id: str) -> Sequence[tuple[str, str]]:
+    """(language, label) of each caption track."""
+    try:
+        return context.lessons.captions(id)
+    except LookupError:
+        return ()
+
+
+def has_strip(context: Context, id: str) -> bool:
+    """Whether there are pictures for the seek bar by now."""
+    try:
+        context.lessons.strip_path(id)
+    except LookupError:
+        return False
+    return True
 
 
 @blueprint.get("/status")

@@ -134,9 +134,9 @@ def size_text(size: int, locale: str) -> str:
     return str(format_unit(value, "digital-gigabyte", length="short", format="0.0", locale=locale))
 
 
-def file_name(title: str, started_at: float) -> str:
+def file_name(title: str, started_at: float, ending: str = ".mp4") -> str:
     """A name for the download that every file system takes: date, then title."""
     safe = re.sub(r'[\\/:*?"<>|\x00-\x1f]+', " ", title)
     safe = re.sub(r"\s+", " ", safe).strip(" .")[:80]
     day = datetime.fromtimestamp(started_at).astimezone().strftime("%Y-%m-%d %Hh%M")
-    return f"{day} {safe}".strip() + ".mp4"
+    return f"{day} {safe}".strip() + ending

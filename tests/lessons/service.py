@@ -27,7 +27,10 @@ from lessons import recovery
 from lessons.backlog import Backlog
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
+from lessons.edits import Edits
+from lessons.marks import Marks
 from lessons.recorder import Recorder
+from lessons.tracks import Tracks
 from lessons.writer import Writer
 from tests.lessons.media import ORIGIN_NS, pictures
 from tests.lessons.room import BOOT, metrics
@@ -86,7 +89,9 @@ class Lessons:
         )  # fmt: skip
         if live:
             self.recorder.start(live)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55)
+        self.marks = Marks(self.recorder, Edits(root), self.catalogue.refresh, time.time)
+        tracks = Tracks(root, self.marks, time.time)
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, self.marks, tracks)
         self._server = CommandPool(settings.bus, "lessons", commands.handle)
         self._threads = [
             threading.Thread(target=self._server.serve, args=(self.stopping,)),

@@ -4,14 +4,13 @@ import errno
 import os
 from pathlib import Path
 
-import av
 import pytest
 
 from appliance import durable
-from lessons import recovery, session, thumbnail
+from lessons import recovery, session
 from lessons.assembler import SECOND
 from lessons.journal import NAME, Gap, Interrupted, encode, parse
-from lessons.session import RESERVE, RETRY_S, THUMBNAIL, Session
+from lessons.session import RESERVE, RETRY_S, Session
 from tests.lessons.media import film, moved, probe
 from tests.lessons.room import AT, BOOT, ID, begin, feed, metrics, read, record
 
@@ -273,15 +272,3 @@ def test_a_deleted_lesson_is_gone(tmp_path: Path) -> None:
     folder = record(tmp_path, film(4))
     session.remove(tmp_path, folder.name)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_thumbnail_is_a_small_picture(tmp_path: Path) -> None:
-    folder = record(tmp_path, film(4))
-    assert thumbnail.write(folder)
-    data = (folder / THUMBNAIL).read_bytes()
-    assert (data[:3], data[-2:]) == (b"\xff\xd8\xff", b"\xff\xd9")
-    with av.open(str(folder / THUMBNAIL)) as container:
-        shown = next(container.decode(video=0))
-    assert (shown.width, shown.height) == (320, 240)
-    # The picture of the keyframe at two seconds: number 60 of a film that grows brighter.
-    assert abs(float(shown.to_ndarray(format="gray").mean()) - 80) < 8

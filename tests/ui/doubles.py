@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from appliance.bus import BusError, CommandRefused
-from appliance.messages import Done, Lesson, Quality, QualityChoice, Still, Watching
+from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Watching
+from lessons.chapters import Chapter, to_vtt
+from lessons.pdf import Page, write
+from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
 
 STARTED_AT = 1_795_420_800.0
@@ -16,6 +19,8 @@ PART = bytes(range(256)) * 40
 ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 
 Listed = list[Lesson]
+Chapters = list[Chapter]
+Captions = list[tuple[str, str]]
 Spans = list[tuple[float, float, bool]]
 
 
@@ -40,6 +45,8 @@ class MemoryLessons:
         self.known: dict[str, Lesson] = {}
         self.silent = False
         self.minutes: float | None = None
+        self.marks: dict[str, Marked] = {}
+        self.tracks: dict[str, str] = {}
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -84,6 +91,72 @@ class MemoryLessons:
             raise CommandRefused("conflict", "the lesson is live")
         del self.known[id]
 
+    def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked:
+        if self.get(id).state != "live" and at_s is None:
+            raise CommandRefused("invalid", "the lesson is over: a mark needs its place")
+        mark = Marked(f"{len(self.marks):08x}", 12.5 if at_s is None else at_s, text, "teacher")
+        self.marks[mark.id] = mark
+        return mark
+
+    def change_mark(self, id: str, mark: str, text: str | None = None, at_s: float | None = None) -> Marked:
+        known = self._marked(id, mark)
+        changed = Marked(
+            mark, known.at_s if at_s is None else at_s, known.text if text is None else text, "teacher"
+        )  # fmt: skip
+        self.marks[mark] = changed
+        return changed
+
+    def remove_mark(self, id: str, mark: str) -> None:
+        del self.marks[self._marked(id, mark).id]
+
+    def chapters(self, id: str) -> Chapters:
+        self._there(id)
+        found = []
+        for number, one in enumerate(sorted(self.marks.values(), key=lambda mark: mark.at_s), 1):
+            at = round(one.at_s * 90_000)
+            found.append(Chapter(one.id, at, one.text, one.kind, number, at))
+        return found
+
+    def chapters_vtt(self, id: str, title: Callable[[Chapter], str]) -> str:
+        return to_vtt(self.chapters(id), self.known[id].duration_s, title)
+
+    def put_track(self, id: str, kind: Literal["captions", "chapters"], language: str, label: str, text: str) -> None:
+        self.get(id)
+        try:
+            cues = parse(text.encode())
+        except VttError as error:
+            raise CommandRefused("invalid", str(error)) from None
+        if kind == "captions":
+            self.tracks[language] = label
+            (self.folder / f"{language}.vtt").write_text(render(cues))
+        else:
+            self.marks = {}
+            for cue in cues:
+                self.mark(id, cue.text, cue.start_ms / 1000)
+
+    def remove_track(self, id: str, kind: Literal["captions", "chapters"], language: str) -> None:
+        self.get(id)
+        if kind == "chapters":
+            self.marks = {}
+        else:
+            self.tracks.pop(language, None)
+
+    def captions(self, id: str) -> Captions:
+        self._there(id)
+        return sorted(self.tracks.items())
+
+    def captions_path(self, id: str, language: str) -> Path:
+        self._there(id)
+        if language not in self.tracks:
+            raise LookupError(language)
+        return self.folder / f"{language}.vtt"
+
+    def _marked(self, id: str, mark: str) -> Marked:
+        self.get(id)
+        if mark not in self.marks:
+            raise CommandRefused("not_found", f"there is no mark {mark}")
+        return self.marks[mark]
+
     def playlist(self, id: str, source: str = "camera") -> str:
         self._there(id, source)
         return "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
@@ -97,6 +170,31 @@ class MemoryLessons:
     def thumbnail_path(self, id: str) -> Path:
         self._there(id)
         return self.folder / "thumbnail.jpg"
+
+    def strip_path(self, id: str) -> Path:
+        return self._made(id, "strip.vtt")
+
+    def sheet_path(self, id: str, name: str) -> Path:
+        return self._made(id, name)
+
+    def stills(self, id: str) -> set[int]:
+        self._there(id)
+        return {int(path.stem) for path in (self.folder / "stills").glob("*.jpg")}
+
+    def still_path(self, id: str, at: int) -> Path:
+        return self._made(id, f"stills/{at}.jpg")
+
+    def stills_pdf(self, id: str, title: str, name: Callable[[Chapter], str]) -> Iterator[bytes]:
+        pages = [Page(self.still_path(id, one.place).read_bytes(), name(one), "") for one in self.chapters(id)]
+        if not pages:
+            raise LookupError(id)
+        return write(title, pages)
+
+    def _made(self, id: str, name: str) -> Path:
+        self._there(id)
+        if not (self.folder / name).exists():
+            raise LookupError(name)
+        return self.folder / name
 
     def spans(self, id: str, source: str) -> Spans:
         self._there(id)

@@ -15,6 +15,8 @@ const said = document.getElementById("said");
 // The controls name themselves when they are made: their language has to be set before.
 setLanguage(document.documentElement.lang);
 await import("../vendor/media-chrome/dist/index.js");
+// It says whether captions are shown by aria-checked, which buttons have not.
+document.querySelector("media-captions-button")?.setAttribute("role", "switch");
 
 function complain() {
   said.textContent = text("unplayable");

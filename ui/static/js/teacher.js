@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { facts, refusal, room, trouble } from "./disk.js";
+import { setUpMarks } from "./mark.js";
 import { connect, restartWatch } from "./push.js";
 import { setUpSharing } from "./share.js";
 import { clock, pupils, text } from "./strings.js";
@@ -10,6 +11,7 @@ import { LivePlayer } from "./player.js";
 const FLOOR_DBFS = -60;
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
+const marks = setUpMarks();
 const page = { lesson: null, disk: null, since: 0, busy: null, confirming: false };
 
 function show() {
@@ -29,6 +31,7 @@ function show() {
   element("room").textContent = room(page.disk, live);
   element("room").className = page.disk?.incident ? "warning" : "quiet";
   element("room").hidden = !element("room").textContent;
+  marks.onLesson(live ? page.lesson.id : null);
   tick();
 }
 
