@@ -24,7 +24,7 @@ from appliance.messages import (
     StopLesson,
 )
 from appliance.settings import Settings
-from lessons import playlist
+from lessons import playlist, timeline
 from lessons.journal import CAMERA, NAME, Recording, fold, parse
 
 if TYPE_CHECKING:
@@ -127,6 +127,12 @@ class LessonsClient:
         folder = self._folder(id)
         with self._lock:
             return playlist.spans(self._recording(folder), source)
+
+    def timeline(self, id: str) -> timeline.Timeline:
+        """What the replay shows along its time."""
+        folder = self._folder(id)
+        with self._lock:
+            return timeline.of(self._recording(folder))
 
     def part_path(self, id: str, name: str) -> Path:
         """A part file that the playlist names."""

@@ -237,6 +237,17 @@ class Strand:
         return self.parts[-1].fragments[-1] if self.parts and self.parts[-1].fragments else None
 
 
+class Hole(NamedTuple):
+    """A gap at its place on the timeline (ticks): `seconds` were not recorded, None when nobody can know."""
+
+    at: int
+    seconds: float | None
+    reason: str
+
+
+LONGEST_HOLE_S = 7 * 86_400.0  # a longer one is a clock that jumped
+
+
 @dataclass
 class Recording:
     """A lesson as its journal tells it: the fold of its records. `apply` is the only way it changes.
@@ -248,6 +259,7 @@ class Recording:
     camera: Strand = field(default_factory=Strand)
     beside: dict[str, Strand] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    holes: list[Hole] = field(default_factory=list)
     state: Literal["live", "ended", "interrupted"] = "live"
 
     def apply(self, record: Record) -> None:
@@ -255,14 +267,30 @@ class Recording:
         match record:
             case Gap():
                 self.gaps.append(record)
+                self.holes.append(Hole(self.end, record.seconds, record.reason))
             case Stopped():
                 self.state = "ended"
             case Interrupted():
                 self.state = "interrupted"
             case SourceRecord():
                 self.beside.setdefault(record.source, Strand()).apply(record.record)
+            case Fragment():
+                self._fill_in(record)
+                self.camera.apply(record)
             case _:
                 self.camera.apply(record)
+
+    def _fill_in(self, fragment: Fragment) -> None:
+        """Over a reboot only wall time says how long a hole was: from the last fragment's writing to this one's."""
+        if not self.holes or self.holes[-1].seconds is not None or not self.camera.last_at or self._after_hole:
+            return
+        seconds = fragment.at - fragment.duration / VIDEO_TIMESCALE - self.camera.last_at
+        self.holes[-1] = self.holes[-1]._replace(seconds=seconds if 0 <= seconds <= LONGEST_HOLE_S else None)
+
+    @property
+    def _after_hole(self) -> bool:
+        """Whether something was recorded behind the last hole."""
+        return self.end > self.holes[-1].at
 
     def strand(self, source: str) -> Strand:
         """The parts of `source`; an empty one when there are none."""

@@ -9,6 +9,8 @@ from typing import Literal
 
 from appliance.bus import BusError, CommandRefused
 from appliance.messages import Done, Lesson, Quality, QualityChoice, Still, Watching
+from lessons.playlist import Span
+from lessons.timeline import Chapter, Gap, Timeline
 from streaming.sharing import well_formed
 
 STARTED_AT = 1_795_420_800.0
@@ -99,6 +101,15 @@ class MemoryLessons:
     def spans(self, id: str, source: str) -> Spans:
         self._there(id)
         return [(60.0, 120.0, True), (300.0, 30.0, False)] if self.known[id].screen_s else []
+
+    def timeline(self, id: str) -> Timeline:
+        self._there(id)
+        lesson = self.known[id]
+        gaps = [Gap(1200.0, 130.0, "power"), Gap(2400.0, None, "boot")]
+        chapters = [Chapter("0a1b2c3d", 0.0, "Les volcans", "teacher", None), Chapter("c4", 900.0, "", "board", None)]
+        return Timeline(
+            lesson.state, lesson.duration_s, gaps, chapters, [Span(*one) for one in self.spans(id, "screen")]
+        )
 
     def download(self, id: str, source: str = "camera") -> Bytes:
         self._there(id, source)

@@ -1,0 +1,55 @@
+"""What a replay shows along its time: how long the lesson is, what is missing, and where the screen belongs.
+
+A pure function of the journal. Times are seconds from the lesson's first picture on.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from appliance.fmp4 import VIDEO_TIMESCALE
+from lessons.journal import SCREEN, Recording
+from lessons.playlist import Span, spans
+
+
+class Gap(NamedTuple):
+    """At `at_s` about `seconds` were not recorded (None: nobody can know); `reason` as the journal has it."""
+
+    at_s: float
+    seconds: float | None
+    reason: str
+
+
+class Chapter(NamedTuple):
+    """A place that the teacher, or a new page of board or screen, marked; `still` is the file of its picture."""
+
+    id: str
+    at_s: float
+    text: str
+    kind: Literal["teacher", "board", "screen"]
+    still: str | None
+
+
+class Timeline(NamedTuple):
+    """One lesson as its replay shows it now."""
+
+    state: Literal["live", "ended", "interrupted"]
+    duration_s: float
+    gaps: list[Gap]
+    chapters: list[Chapter]
+    screen: list[Span]
+
+
+def of(recording: Recording) -> Timeline:
+    """Gaps that nothing was recorded behind are left out: whether they are gaps is not known yet."""
+    return Timeline(
+        recording.state,
+        recording.duration_s,
+        [
+            Gap(hole.at / VIDEO_TIMESCALE, hole.seconds, hole.reason)
+            for hole in recording.holes
+            if hole.at < recording.end
+        ],
+        [],
+        spans(recording, SCREEN),
+    )
