@@ -5,10 +5,12 @@ A pure function of the journal. Times are seconds from the lesson's first pictur
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
-from lessons.journal import SCREEN, Recording
+from lessons.journal import SCREEN, Part, Recording
 from lessons.playlist import Span, spans
 
 
@@ -30,6 +32,14 @@ class Chapter(NamedTuple):
     still: str | None
 
 
+class Silence(NamedTuple):
+    """From `start_s` to `end_s` (None: to the end) the recording has no track of sound, while it has one elsewhere:
+    players cannot go from one to the other."""
+
+    start_s: float
+    end_s: float | None
+
+
 class Timeline(NamedTuple):
     """One lesson as its replay shows it now."""
 
@@ -38,6 +48,7 @@ class Timeline(NamedTuple):
     gaps: list[Gap]
     chapters: list[Chapter]
     screen: list[Span]
+    silent: list[Silence]
 
 
 def of(recording: Recording) -> Timeline:
@@ -52,4 +63,15 @@ def of(recording: Recording) -> Timeline:
         ],
         [],
         spans(recording, SCREEN),
+        silent(recording.parts),
     )
+
+
+def silent(parts: Sequence[Part]) -> list[Silence]:
+    """The runs of parts without sound; none when no part has any."""
+    played = [part.opened for part in parts if part.fragments]
+    if all(opened.audio is None for opened in played):
+        return []
+    runs = [(quiet, next(run).start / VIDEO_TIMESCALE) for quiet, run in groupby(played, lambda one: one.audio is None)]
+    ends = [*(start for _, start in runs[1:]), None]
+    return [Silence(start, end) for (quiet, start), end in zip(runs, ends, strict=True) if quiet]

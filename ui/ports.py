@@ -45,6 +45,10 @@ class Timeline(Protocol):
 
     @property
     def screen(self) -> Spans: ...
+    @property
+    def silent(self) -> Sequence[tuple[float, float | None]]:
+        """(start_s, end_s)"""
+        ...
 
 
 class Lessons(Protocol):

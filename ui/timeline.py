@@ -9,6 +9,7 @@ from ui.ports import Timeline
 
 SPAN = ("start_s", "duration_s", "sound")
 GAP = ("at_s", "seconds", "reason")
+SILENCE = ("start_s", "end_s")
 CHAPTER = ("id", "at_s", "text", "kind", "still")
 
 
@@ -19,6 +20,7 @@ def timeline_view(found: Timeline) -> dict[str, Any]:
         "gaps": named(GAP, found.gaps),
         "chapters": named(CHAPTER, found.chapters),
         "screen": named(SPAN, found.screen),
+        "silent": named(SILENCE, found.silent),
         "strip": None,
     }
 

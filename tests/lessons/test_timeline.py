@@ -7,12 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from appliance.fmp4 import Audio
 from appliance.settings import Settings
 from lessons import timeline
 from lessons.client import LessonsClient, UnknownLesson
 from lessons.journal import Gap, Recording, Stopped
 from lessons.timeline import Timeline
-from tests.lessons.media import film, moved
+from tests.lessons.media import arrivals, film, moved, pictures, sounds
 from tests.lessons.room import AT, ID, begin, feed, record
 from tests.lessons.test_playlist import CREATED, fragment, opened
 
@@ -56,7 +57,7 @@ def test_over_a_reboot_the_times_of_writing_tell_how_long(later: float, seconds:
     assert timeline.of(recording(*records)).gaps == [(1.0, seconds, "boot")]
     assert timeline.of(recording(*records[:4])).gaps == []  # nothing behind it: the lesson may be over
     assert timeline.of(recording(*records, Stopped(20.0))) == Timeline(
-        "ended", 2.0, [timeline.Gap(1.0, seconds, "boot")], [], []
+        "ended", 2.0, [timeline.Gap(1.0, seconds, "boot")], [], [], []
     )
 
 
@@ -65,3 +66,33 @@ def test_only_the_first_fragment_behind_a_gap_says_how_long_it_was() -> None:
     found = recording(opened(1, 0), first, Gap(None, "boot"), opened(2, 90_000))
     found.apply(fragment(2, 700, 90_000, 1.0))
     assert found.holes[0].seconds is None  # never written before: the wall clock says 0 for both
+
+
+def test_sound_that_comes_late_or_goes_makes_stretches(tmp_path: Path) -> None:
+    late = [one for one in sounds(8) if one.pts_ns - pictures(8)[0].pts_ns > 3_000_000_000]
+    record(tmp_path / "lessons", arrivals(pictures(8), late))
+    [silence] = LessonsClient(Settings(data_dir=tmp_path)).timeline(ID).silent
+    assert silence.start_s == 0.0 and silence.end_s == pytest.approx(4.0, abs=1.1)
+
+
+SOUND = Audio(48_000, 1, b"\x11\x90")
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        ("", []),
+        ("..", []),
+        ("aa", []),
+        (".a", [(0.0, 1.0)]),
+        ("a.", [(1.0, None)]),
+        ("..a..a", [(0.0, 2.0), (3.0, 5.0)]),
+    ],
+)
+def test_stretches_without_sound(heard: str, expected: list[tuple[float, float | None]]) -> None:
+    records: list[object] = []
+    for number, one in enumerate(heard):
+        start = number * 90_000
+        part = msgspec.structs.replace(opened(number + 1, start), audio=SOUND if one == "a" else None)
+        records += [part, fragment(number + 1, 700, start, 1.0)]
+    assert timeline.of(recording(*records)).silent == expected

@@ -108,7 +108,7 @@ class MemoryLessons:
         gaps = [Gap(1200.0, 130.0, "power"), Gap(2400.0, None, "boot")]
         chapters = [Chapter("0a1b2c3d", 0.0, "Les volcans", "teacher", None), Chapter("c4", 900.0, "", "board", None)]
         return Timeline(
-            lesson.state, lesson.duration_s, gaps, chapters, [Span(*one) for one in self.spans(id, "screen")]
+            lesson.state, lesson.duration_s, gaps, chapters, [Span(*one) for one in self.spans(id, "screen")], []
         )
 
     def download(self, id: str, source: str = "camera") -> Bytes:
