@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.messages import LessonState
 from tests.ui.conftest import Kit
 from tests.ui.doubles import PART
 from ui.media import attachment
@@ -86,6 +87,14 @@ def test_a_download_has_a_readable_name(kit: Kit) -> None:
 def test_no_title_breaks_the_header(title: str) -> None:
     header = attachment(file_name(title, 0.0))
     assert "\r" not in header and "\n" not in header and "/" not in header and len(header) < 1100
+
+
+def test_a_part_that_grows_is_not_kept_by_browsers(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "live").id
+    client, pupil = kit.client(), kit.pupil()
+    assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "private, max-age=3600"
+    kit.state.note(LessonState(id, "123456", "Fractions", "live", 1000.0, 0.0, 0))
+    assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "no-store"
 
 
 def test_what_the_replay_shows_along_its_time(kit: Kit) -> None:
