@@ -16,6 +16,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from ui.api import join_address
 from ui.auth import COOKIES, Identity, identify, new_viewer
 from ui.context import Context, here
+from ui.media import known
+from ui.timeline import timeline_view
 from ui.views import clock_text, moment_text, size_text
 
 blueprint = Blueprint("pages", __name__)
@@ -98,9 +100,13 @@ def lesson(id: str) -> str | BaseResponse:
     if not isinstance(who, Identity):
         return who
     found = context.lessons.get(id)
+    with known("lesson"):
+        timeline = timeline_view(context.lessons.timeline(id))
     # A screen may yet be shared in a lesson that is live: the page looks for it then.
     shown = bool(found.screen_s) or found.state == "live"
-    return render_template("lesson.html", lesson=found, teacher=who.role == "teacher", with_screen=shown)
+    return render_template(
+        "lesson.html", lesson=found, timeline=timeline, teacher=who.role == "teacher", with_screen=shown
+    )
 
 
 @blueprint.get("/status")
