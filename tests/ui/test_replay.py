@@ -183,7 +183,7 @@ def test_it_goes_on_where_it_was_left(context: BrowserContext, page: Page) -> No
     page.close()
     page = context.new_page()
     open_replay(page, WHOLE)
-    expect(page.locator("#stopped-at")).to_have_text("Vous vous étiez arrêté à 0:20.")
+    expect(page.locator("#stopped-at")).to_have_text("Vous en étiez à 0:20.")
     assert violations(page) == []
     page.focus("#go-on")
     page.keyboard.press("Enter")
