@@ -290,6 +290,57 @@ def test_a_live_lesson_is_rewound_followed_at_its_edge_and_ends_by_itself(root: 
     expect(page.locator("#edge")).to_be_hidden()
 
 
+def test_a_kit_that_does_not_answer_is_said_and_waited_for(page: Page) -> None:
+    page.route("**/index.m3u8", lambda route: route.abort())
+    page.goto(f"/lessons/{WHOLE}#t=20")
+    expect(page.locator("#said")).to_contain_text("ne peut pas être lu", timeout=15_000)
+    page.unroute("**/index.m3u8")
+    wait_page(page, "document.getElementById('video').readyState >= 2")
+    expect(page.locator("#said")).to_be_hidden()
+    assert at(page) == pytest.approx(20, abs=0.1)
+
+
+def test_the_pure_parts_of_the_replay(page: Page) -> None:
+    open_replay(page, WHOLE)
+    found = page.evaluate(
+        """async () => {
+          const [src] = [...document.scripts].map((script) => script.src).filter((src) => src.endsWith('lesson.js'));
+          const part = (name) => import(src.replace('lesson.js', name));
+          const { stretchAt, within } = await part('replay-hls.js');
+          const { deedOf } = await part('replay-keys.js');
+          const { chapterAt, lengthOf, passed } = await part('replay-timeline.js');
+          const { worthOffering } = await part('replay-place.js');
+          const silent = [{ start_s: 0, end_s: 4 }, { start_s: 9, end_s: null }];
+          const stretch = ({ start, end }) => [start, Number.isFinite(end) ? end : 'end'];
+          const chapters = [{ at_s: 0 }, { at_s: 60 }];
+          const gaps = [{ at_s: 12 }];
+          return {
+            stretches: [0, 3.9, 4, 8.9, 9, 99].map((time) => stretch(stretchAt(silent, time))),
+            whole: stretch(stretchAt([], 5)),
+            within: within('#EXTM3U\\n#EXTINF:2.0,\\na\\n#EXTINF:2.0,\\nb\\n', { start: 2, end: 9 }).split('\\n'),
+            keys: [
+              { key: 'é', code: 'Digit2' }, { key: '2', code: 'Digit2', shiftKey: true }, { key: '7', code: 'Numpad7' },
+              { key: '@', code: 'Digit2', shiftKey: true }, { key: 'L' }, { key: 'l', ctrlKey: true }, { key: 'Tab' },
+            ].map(deedOf),
+            lengths: [0.2, 59.6, 130, 3600, 3905].map(lengthOf),
+            passed: [[11.9, 12.1], [12, 12.2], [11, 14], [12.1, 11.9]].map(([a, b]) => passed(gaps, a, b) !== null),
+            chapters: [0, 59.9, 59.96, 61].map((time) => chapterAt(chapters, time)),
+            offers: [9, 11, 49, 51].map((at) => worthOffering(at, 60)),
+          };
+        }"""
+    )
+    assert found == {
+        "stretches": [[0, 4], [0, 4], [4, 9], [4, 9], [9, "end"], [9, "end"]],
+        "whole": [0, "end"],
+        "within": ["#EXTM3U", "#EXT-X-GAP", "#EXTINF:2.0,", "a", "#EXTINF:2.0,", "b", ""],
+        "keys": [["seekTo", 0.2], ["seekTo", 0.2], ["seekTo", 0.7], None, ["seekBy", 10], None, None],
+        "lengths": ["1 s", "1 min", "2 min 10 s", "1 h", "1 h 5 min"],
+        "passed": [True, False, False, False],
+        "chapters": [0, 0, 1, 1],
+        "offers": [False, True, True, False],
+    }
+
+
 def test_a_live_lesson_that_is_deleted_is_said_to_be_gone(root: Path, page: Page) -> None:
     begin(root / "lessons", DOOMED)
     page.goto(f"/lessons/{DOOMED}")

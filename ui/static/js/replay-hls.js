@@ -100,10 +100,9 @@ export class ReplaySource {
     const time = video.currentTime;
     this.#place = time;
     const { start, end } = this.#stretch;
-    if (sought ? time < start || time >= end : time >= end - BORDER_S) {
-      this.#place = sought ? time : end + BORDER_S / 3;
-      this.#start();
-    }
+    if (time >= start && time < (sought ? end : end - BORDER_S)) return;
+    if (!sought && time >= start) this.#place = Math.max(time, end + BORDER_S / 3); // played up to the border
+    this.#start();
   }
 
   #start() {
