@@ -31,7 +31,7 @@ from appliance.messages import (
     StopLesson,
 )
 from appliance.settings import Settings
-from lessons import pdf, playlist, stills, strip
+from lessons import pdf, playlist, stills, strip, timeline
 from lessons.chapters import Chapter, chapters, to_vtt
 from lessons.journal import CAMERA, NAME, Recording, fold, parse
 
@@ -190,6 +190,13 @@ class LessonsClient:
         folder = self._folder(id)
         with self._lock:
             return playlist.spans(self._recording(folder), source)
+
+    def timeline(self, id: str) -> timeline.Timeline:
+        """What the replay shows along its time."""
+        folder, there = self._folder(id), self.stills(id)
+        with_strip = (folder / strip.FOLDER / strip.NAME).exists()
+        with self._lock:
+            return timeline.of(self._recording(folder), there, strip=with_strip)
 
     def part_path(self, id: str, name: str) -> Path:
         """A part file that the playlist names."""

@@ -121,4 +121,18 @@ def _tracks() -> dict[str, str]:
 
 
 def _lesson() -> dict[str, str]:
-    return {"unplayable": _("This recording cannot be played right now. Try again in a moment.")}
+    return {
+        "unplayable": _("This recording cannot be played right now. Try again in a moment."),
+        "gone": _("This recording is not there any more."),
+        "missing": _("A piece is missing here."),
+        "missingLength": _("{length} not recorded here."),
+        "stoppedAt": _("You stopped at {at}."),
+        "speed": _("Speed {speed}×"),
+        "muted": _("Sound off"),
+        "unmuted": _("Sound on"),
+        "camera": _("Camera"),
+        "screen": _("Screen"),
+        "both": _("Both"),
+        "edge": _("The newest that is recorded"),
+        "over": _("The lesson is over. This is its recording."),
+    }

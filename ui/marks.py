@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import msgspec
 from flask import Response, jsonify, request
-from flask_babel import gettext as _
 
 from appliance.messages import Marked
 from ui import api, media
 from ui.context import here
 from ui.ports import Chapter
 from ui.problems import Problem
+from ui.timeline import chapter_title
 from ui.views import clean_text, file_name
 
 LONGEST_TEXT = 200
@@ -72,7 +72,7 @@ def remove_mark(id: str, mark: str) -> Response:
 def chapters(id: str) -> Response:
     context = media.reader()
     with media.known("lesson"):
-        text = context.lessons.chapters_vtt(id, title)
+        text = context.lessons.chapters_vtt(id, chapter_title)
     return vtt_response(text)
 
 
@@ -104,7 +104,9 @@ def stills(id: str) -> Response:
     context = media.reader()
     lesson = context.lessons.get(id)
     with media.known("picture"):
-        pieces = context.lessons.stills_pdf(id, lesson.title, lambda one: f"{lesson.title} · {one.text or title(one)}")
+        pieces = context.lessons.stills_pdf(
+            id, lesson.title, lambda one: f"{lesson.title} · {one.text or chapter_title(one)}"
+        )
     response = Response(pieces, content_type="application/pdf")
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Content-Disposition"] = media.attachment(file_name(lesson.title, lesson.started_at, ".pdf"))
@@ -122,17 +124,6 @@ def vtt_response(text: str) -> Response:
 
 def mark_view(mark: Marked | Chapter, still: str | None = None) -> dict[str, Any]:
     return {"id": mark.id, "at_s": mark.at_s, "text": mark.text, "kind": mark.kind, "still": still}
-
-
-def title(chapter: Chapter) -> str:
-    """The name of a mark that has no words."""
-    match chapter.kind:
-        case "teacher":
-            return str(_("Mark %(number)s", number=chapter.number))
-        case "board":
-            return str(_("Board %(number)s", number=chapter.number))
-        case "screen":
-            return str(_("Page %(number)s", number=chapter.number))
 
 
 def wanted_text(text: str | None) -> str | None:

@@ -20,6 +20,7 @@ from werkzeug.http import parse_range_header
 from ui.context import Context, here
 from ui.ports import Download
 from ui.problems import Problem
+from ui.timeline import SPAN, named, timeline_view
 from ui.views import file_name
 
 BLOCK = 64 * 1024
@@ -62,16 +63,29 @@ def screen_spans(id: str) -> Response:
     context = reader()
     with known("lesson"):
         spans = context.lessons.spans(id, "screen")
-    response = jsonify(spans=[dict(zip(("start_s", "duration_s", "sound"), span, strict=True)) for span in spans])
+    response = jsonify(spans=named(SPAN, spans))
     response.headers["Cache-Control"] = "no-cache"
     return response
+
+
+@blueprint.get("/timeline.json")
+def timeline(id: str) -> Response:
+    """What the replay page asks of a lesson besides its picture and sound, and asks again while it is live."""
+    context = reader()
+    with known("lesson"):
+        found = context.lessons.timeline(id)
+    return fresh(jsonify(timeline_view(found)))
 
 
 def playlist_of(id: str, source: str) -> Response:
     context = reader()
     with known("lesson"):
         text = context.lessons.playlist(id, source)
-    response = Response(text, content_type="application/vnd.apple.mpegurl")
+    return fresh(Response(text, content_type="application/vnd.apple.mpegurl"))
+
+
+def fresh(response: Response) -> Response:
+    """The response for whoever has not got just this one already."""
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
     response.make_conditional(request)
@@ -100,7 +114,9 @@ def part(id: str, name: str) -> Response:
         file = FileBytes(context.lessons.part_path(id, f"{name}.mp4"))
     response = Response(content_type="video/mp4")
     growing = is_live(context, id)
-    response.headers["Cache-Control"] = "no-cache" if growing else "private, max-age=3600"
+    # A browser that keeps some ranges of a file asks for others only if it has not changed (If-Range): of one that
+    # grows it would get all of it, for every range.
+    response.headers["Cache-Control"] = "no-store" if growing else "private, max-age=3600"
     return send(response, file, f"{id}-{name}-{file.length}")
 
 

@@ -14,11 +14,12 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
-from ui import marks
 from ui.api import join_address
 from ui.auth import COOKIES, Identity, identify, new_viewer
 from ui.context import Context, here
+from ui.media import known
 from ui.ports import Chapter
+from ui.timeline import chapter_title, timeline_view
 from ui.tracks import own_name
 from ui.views import clock_text, moment_text, size_text
 
@@ -103,17 +104,20 @@ def lesson(id: str) -> str | BaseResponse:
     if not isinstance(who, Identity):
         return who
     found = context.lessons.get(id)
+    with known("lesson"):
+        timeline = timeline_view(context.lessons.timeline(id))
     # A screen may yet be shared in a lesson that is live: the page looks for it then.
     shown = bool(found.screen_s) or found.state == "live"
     return render_template(
         "lesson.html",
         lesson=found,
+        timeline=timeline,
         teacher=who.role == "teacher",
         with_screen=shown,
         strip=has_strip(context, id),
         stills=stills_of(context, id),
         chapters=chapters_of(context, id),
-        chapter_title=marks.title,
+        chapter_title=chapter_title,
         captions=captions_of(context, id),
         caption_languages=[(language, own_name(language)) for language in CAPTION_LANGUAGES],
     )

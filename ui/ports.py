@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -24,6 +24,36 @@ class Download(Protocol):
 
 Listed = list[Lesson]  # within the class `list` is the method
 Spans = Sequence[tuple[float, float, bool]]  # (start_s, duration_s, sound) on the lesson's timeline
+
+
+class Timeline(Protocol):
+    """What a replay shows along its time, in seconds."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def duration_s(self) -> float: ...
+    @property
+    def gaps(self) -> Sequence[tuple[float, float | None, str]]:
+        """(at_s, seconds, reason)"""
+        ...
+
+    @property
+    def chapters(self) -> Sequence[Chapter]: ...
+    @property
+    def stills(self) -> Collection[int]:
+        """Places (ticks) of which there is a picture."""
+        ...
+
+    @property
+    def strip(self) -> bool: ...
+
+    @property
+    def screen(self) -> Spans: ...
+    @property
+    def silent(self) -> Sequence[tuple[float, float | None]]:
+        """(start_s, end_s)"""
+        ...
 
 
 class Lessons(Protocol):
@@ -50,6 +80,7 @@ class Lessons(Protocol):
     def captions_path(self, id: str, language: str) -> Path: ...
     def playlist(self, id: str, source: str = "camera") -> str: ...
     def spans(self, id: str, source: str) -> Spans: ...
+    def timeline(self, id: str) -> Timeline: ...
     def part_path(self, id: str, name: str) -> Path: ...
     def thumbnail_path(self, id: str) -> Path: ...
     def strip_path(self, id: str) -> Path: ...

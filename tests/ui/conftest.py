@@ -18,6 +18,7 @@ from appliance.secrets import Secrets
 from appliance.settings import Settings
 from tests.ui.doubles import MemoryCapture, MemoryLessons, MemoryStreaming
 from ui.app import create_app
+from ui.ports import Lessons
 from ui.state import SERVICES, KitState
 
 PIN = "271828"
@@ -60,11 +61,16 @@ def report_all(state: KitState) -> None:
     state.note(ViewersState(2, 1, ["Léa", "Noé"]))
 
 
-def make_kit(folder: Path, processes: tuple[str, ...] = SERVICES, **more: Any) -> Kit:
+def make_kit(
+    folder: Path, processes: tuple[str, ...] = SERVICES, recordings: Lessons | None = None, **more: Any
+) -> Kit:
+    """`recordings` are served in place of the lessons in memory."""
     (folder / "media").mkdir()
     lessons, streaming, state = MemoryLessons(folder / "media"), MemoryStreaming(), KitState(processes)
     settings = Settings(data_dir=folder, room="Salle 12", **more)
-    app = create_app(settings, SECRETS, lessons, streaming, state, CollectorRegistry(), capture := MemoryCapture())
+    app = create_app(
+        settings, SECRETS, recordings or lessons, streaming, state, CollectorRegistry(), capture := MemoryCapture()
+    )
     report_all(state)
     return Kit(app, lessons, streaming, capture, state)
 

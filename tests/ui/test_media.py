@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.messages import LessonState
 from tests.ui.conftest import Kit
 from tests.ui.doubles import PART
 from ui.media import attachment
@@ -60,7 +61,9 @@ def test_playlist(kit: Kit) -> None:
     assert kit.client().get(f"/lessons/{id}/index.m3u8", headers=again).status_code == 304
 
 
-@pytest.mark.parametrize("file", ["index.m3u8", "part-0001.mp4", "part-0002.mp4", "thumbnail.jpg", "lesson.mp4"])
+@pytest.mark.parametrize(
+    "file", ["index.m3u8", "part-0001.mp4", "part-0002.mp4", "thumbnail.jpg", "lesson.mp4", "timeline.json"]
+)
 def test_what_is_not_there(kit: Kit, file: str) -> None:
     response = kit.client().get(f"/lessons/nothing/{file}", headers=kit.pupil())
     assert response.status_code == 404 and response.content_type == "application/problem+json"
@@ -84,6 +87,42 @@ def test_a_download_has_a_readable_name(kit: Kit) -> None:
 def test_no_title_breaks_the_header(title: str) -> None:
     header = attachment(file_name(title, 0.0))
     assert "\r" not in header and "\n" not in header and "/" not in header and len(header) < 1100
+
+
+def test_a_part_that_grows_is_not_kept_by_browsers(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "live").id
+    client, pupil = kit.client(), kit.pupil()
+    assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "private, max-age=3600"
+    kit.state.note(LessonState(id, "123456", "Fractions", "live", 1000.0, 0.0, 0))
+    assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "no-store"
+
+
+def test_what_the_replay_shows_along_its_time(kit: Kit) -> None:
+    id = kit.lessons.add("Les volcans", "ended", screen_s=150.0).id
+    client, pupil = kit.client(), kit.pupil()
+    response = client.get(f"/lessons/{id}/timeline.json", headers=pupil)
+    assert response.get_json() == {
+        "state": "ended",
+        "duration_s": 3725.0,
+        "gaps": [
+            {"at_s": 1200.0, "seconds": 130.0, "reason": "power"},
+            {"at_s": 2400.0, "seconds": None, "reason": "boot"},
+        ],
+        "chapters": [
+            {"id": "0a1b2c3d", "at_s": 0.0, "text": "Les volcans", "kind": "teacher", "still": None},
+            {"id": "c4", "at_s": 900.0, "text": "Board 1", "kind": "board", "still": "stills/81000000.jpg"},
+        ],
+        "screen": [
+            {"start_s": 60.0, "duration_s": 120.0, "sound": True},
+            {"start_s": 300.0, "duration_s": 30.0, "sound": False},
+        ],
+        "silent": [],
+        "strip": "strip.vtt",
+    }
+    assert response.headers["Cache-Control"] == "no-cache"
+    again = {**pupil, "If-None-Match": response.headers["ETag"]}
+    assert client.get(f"/lessons/{id}/timeline.json", headers=again).status_code == 304
+    assert client.get(f"/lessons/{id}/timeline.json").status_code == 401
 
 
 def test_the_recording_of_a_screen(kit: Kit) -> None:

@@ -1,6 +1,6 @@
 // The shared screen beside the camera in the replay: a second video that follows the first one's time, and volume.
 //
-// The screen's playlist has no holes; screen.json says where its parts belong on the lesson's timeline. Its sound is
+// The screen's playlist has no holes; the timeline says where its parts belong in the lesson. Its sound is
 // Opus; a browser that plays none of it in MP4 gets the whole screen as one file, of which it plays the picture.
 
 import Hls from "../vendor/hls.js/dist/hls.light.min.mjs";
@@ -8,8 +8,9 @@ import Hls from "../vendor/hls.js/dist/hls.light.min.mjs";
 const LARGEST_DRIFT_S = 0.25;
 const UNHEARD_DRIFT_S = 0.03;
 const LARGEST_HURRY = 0.05;
-const REFRESH_MS = 5000;
+const RETRY_MS = 5000;
 const KEPT = "preau-view";
+const KEPT_LARGE = "preau-large";
 const KEPT_SOUND = "preau-screen-sound";
 const TYPE = 'video/mp4; codecs="avc1.42e01f,opus"';
 
@@ -41,7 +42,7 @@ export class ReplayScreen {
   #audible = true;
 
   /** `player` carries data-view (camera, screen, both) and data-screen while there is a screen to see; body
-   * data-screen-sound where one can be heard. */
+   * data-spans where there is one at some time, data-screen-sound where one can be heard. */
   constructor(player, camera, screen) {
     this.#player = player;
     this.#camera = camera;
@@ -63,13 +64,12 @@ export class ReplayScreen {
     this.#screen.muted = this.#camera.muted || !this.#audible;
   }
 
-  /** Fetch where the screen belongs; again every few seconds while the lesson is live. */
-  async load(base, live) {
-    const response = await fetch(`${base}/screen.json`, { cache: "no-cache" }).catch(() => null);
-    if (response?.ok) this.#spans = (await response.json()).spans;
-    document.body.toggleAttribute("data-screen-sound", this.#spans.some(({ sound }) => sound));
-    if (this.#spans.length && !this.#loaded) this.#attach(base, live);
-    if (live) setTimeout(() => this.load(base, live), REFRESH_MS);
+  /** Where the screen belongs, as the timeline says now. */
+  take(spans, base, live) {
+    this.#spans = spans;
+    document.body.toggleAttribute("data-screen-sound", spans.some(({ sound }) => sound));
+    document.body.toggleAttribute("data-spans", spans.length > 0);
+    if (spans.length && !this.#loaded) this.#attach(base, live);
     this.#follow();
   }
 
@@ -91,7 +91,7 @@ export class ReplayScreen {
     hls.on(Hls.Events.ERROR, (_, error) => {
       if (!error.fatal) return;
       if (error.type === Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
-      else setTimeout(() => hls.loadSource(playlist), REFRESH_MS);
+      else setTimeout(() => hls.loadSource(playlist), RETRY_MS);
     });
     hls.loadSource(playlist);
     hls.attachMedia(this.#screen);
@@ -136,14 +136,33 @@ export function setUpSound(replay, button) {
   choose(localStorage.getItem(KEPT_SOUND) !== "off");
 }
 
-/** The choice of what to see, remembered on this device. */
-export function setUpViews(player, buttons) {
+/** The choice of what to see, and of which is large, remembered on this device. `tell` is told of it when it was made by
+ * key: then no button shows where one is. */
+export function setUpViews(player, buttons, swap, tell) {
+  const views = ["camera", "screen", "both"];
   const choose = (view) => {
     player.dataset.view = view;
     localStorage.setItem(KEPT, view);
+    swap.disabled = view !== "both";
     for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.view === view));
   };
+  const enlarge = (large) => {
+    player.dataset.large = large;
+    localStorage.setItem(KEPT_LARGE, large);
+  };
+  const other = () => enlarge(player.dataset.large === "screen" ? "camera" : "screen");
   for (const button of buttons) button.addEventListener("click", () => choose(button.dataset.view));
+  swap.addEventListener("click", other);
   const kept = localStorage.getItem(KEPT);
-  choose(["camera", "screen", "both"].includes(kept) ? kept : "both");
+  choose(views.includes(kept) ? kept : "both");
+  enlarge(localStorage.getItem(KEPT_LARGE) === "camera" ? "camera" : "screen");
+  return {
+    next() {
+      choose(views[(views.indexOf(player.dataset.view) + 1) % views.length]);
+      tell(player.dataset.view);
+    },
+    swap() {
+      if (player.dataset.view === "both") other();
+    },
+  };
 }

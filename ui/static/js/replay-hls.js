@@ -1,0 +1,159 @@
+// The recording's picture and sound: hls.js where there are media source extensions, the browser's own HLS elsewhere
+// (older iPads).
+//
+// No player goes from a part with sound to one without, or back: hls.js refuses the second kind for good. The recording
+// is therefore played in stretches of one kind, each with a fresh hls.js that takes the others for missing.
+
+import Hls from "../vendor/hls.js/dist/hls.light.min.mjs";
+
+const RETRY_MS = 1000;
+const MENDED_MS = 5000;
+const LIVE_EDGE_S = 4;
+const BORDER_S = 0.15;
+const BUFFER = { backBufferLength: 60, maxBufferLength: 30 };
+
+/** The stretch around `time` (seconds): {start, end}. `silent` are the spans without sound among others with it. */
+export function stretchAt(silent, time) {
+  let start = 0;
+  for (const { start_s: quiet, end_s: known } of silent) {
+    const end = known ?? Infinity;
+    if (time < quiet) return { start, end: quiet };
+    if (time < end) return { start: quiet, end };
+    start = end;
+  }
+  return { start, end: Infinity };
+}
+
+/** The playlist's text with the segments outside a stretch marked as missing. */
+export function within(text, { start, end }) {
+  let time = 0;
+  const marked = (line) => {
+    if (!line.startsWith("#EXTINF:")) return line;
+    const duration = parseFloat(line.slice("#EXTINF:".length));
+    const middle = time + duration / 2;
+    time += duration;
+    return middle >= start && middle < end ? line : `#EXT-X-GAP\n${line}`;
+  };
+  return text.split("\n").map(marked).join("\n");
+}
+
+/** The time up to which can be sought: the end, or the edge of what is recorded. */
+export function endOf(video) {
+  if (Number.isFinite(video.duration)) return video.duration;
+  return video.seekable.length ? video.seekable.end(video.seekable.length - 1) : 0;
+}
+
+export class ReplaySource {
+  #video;
+  #playlist;
+  #hear;
+  #silent = [];
+  #stretch = null;
+  #hls = null;
+  #place = 0;
+  #mendedAt = -Infinity;
+  #retry = 0;
+
+  /** `hear` is told what became of the playing: "playing", "trouble" (it tries again by itself) or "gone". */
+  constructor(video, playlist, hear) {
+    this.#video = video;
+    this.#playlist = playlist;
+    this.#hear = hear;
+  }
+
+  /** Where it plays, also while the video itself has no source for a moment. */
+  get place() {
+    return this.#place;
+  }
+
+  /** Begin at `place` (seconds); `silent` as the timeline has it. */
+  open(place, silent) {
+    this.#silent = silent;
+    this.#place = place;
+    const video = this.#video;
+    if (!Hls.isSupported()) {
+      video.src = this.#playlist;
+      video.addEventListener("error", () => this.#hear("trouble"));
+      video.addEventListener("loadedmetadata", () => (video.currentTime = place));
+      video.addEventListener("timeupdate", () => (this.#place = video.currentTime));
+      return;
+    }
+    for (const event of ["timeupdate", "seeking", "waiting"]) {
+      video.addEventListener(event, () => this.#follow(event === "seeking"));
+    }
+    this.#start();
+  }
+
+  /** What the timeline says now. */
+  update(silent) {
+    this.#silent = silent;
+  }
+
+  /** Seek to the newest that plays without waiting. */
+  goToEdge() {
+    this.#video.currentTime = this.#hls?.liveSyncPosition ?? endOf(this.#video);
+  }
+
+  #follow(sought) {
+    const video = this.#video;
+    if (!video.readyState || !this.#hls) return; // between two stretches
+    const time = video.currentTime;
+    this.#place = time;
+    const { start, end } = this.#stretch;
+    if (time >= start && time < (sought ? end : end - BORDER_S)) return;
+    if (!sought && time >= start) this.#place = Math.max(time, end + BORDER_S / 3); // played up to the border
+    this.#start();
+  }
+
+  #start() {
+    clearTimeout(this.#retry);
+    const video = this.#video;
+    const playing = !video.paused && !video.ended;
+    this.#hls?.destroy();
+    const stretch = stretchAt(this.#silent, this.#place);
+    this.#stretch = stretch;
+    const hls = new Hls({
+      ...BUFFER,
+      startPosition: this.#place,
+      liveSyncDuration: LIVE_EDGE_S,
+      liveDurationInfinity: true,
+      pLoader: class extends Hls.DefaultConfig.loader {
+        load(context, config, callbacks) {
+          const onSuccess = (response, ...more) => {
+            response.data = within(response.data, stretch);
+            callbacks.onSuccess(response, ...more);
+          };
+          super.load(context, config, { ...callbacks, onSuccess });
+        }
+      },
+    });
+    this.#hls = hls;
+    hls.on(Hls.Events.ERROR, (_, error) => this.#fail(hls, error));
+    hls.on(Hls.Events.MANIFEST_PARSED, () => this.#hear("playing"));
+    hls.loadSource(this.#playlist);
+    hls.attachMedia(video);
+    if (playing) video.play().catch(() => {});
+  }
+
+  #fail(hls, error) {
+    if (!error.fatal || hls !== this.#hls) return;
+    if (error.type === Hls.ErrorTypes.MEDIA_ERROR) {
+      this.#mend();
+    } else if (error.response?.code === 404 && error.context) {
+      this.#hear("gone");
+    } else {
+      // The services come back by themselves; so does the player.
+      this.#hear("trouble");
+      this.#retry = setTimeout(() => this.#start(), RETRY_MS);
+    }
+  }
+
+  #mend() {
+    const now = performance.now();
+    const again = now - this.#mendedAt < MENDED_MS;
+    this.#mendedAt = now;
+    const { start } = stretchAt(this.#silent, this.#place);
+    if (!again && start === this.#stretch.start) this.#hls.recoverMediaError();
+    else this.#retry = setTimeout(() => this.#start(), again ? RETRY_MS : 0);
+  }
+}
