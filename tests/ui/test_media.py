@@ -110,7 +110,7 @@ def test_what_the_replay_shows_along_its_time(kit: Kit) -> None:
         ],
         "chapters": [
             {"id": "0a1b2c3d", "at_s": 0.0, "text": "Les volcans", "kind": "teacher", "still": None},
-            {"id": "c4", "at_s": 900.0, "text": "Board 1", "kind": "board", "still": "stills/81000000.jpg"},
+            {"id": "c4", "at_s": 900.0, "text": "Tableau 1", "kind": "board", "still": "stills/81000000.jpg"},
         ],
         "screen": [
             {"start_s": 60.0, "duration_s": 120.0, "sound": True},
