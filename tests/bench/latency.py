@@ -1,13 +1,14 @@
 """Glass to glass: from the making of a picture to its showing in Chromium, with 1, 10 and 30 viewers, recording on.
 
-    python -m tests.bench.latency [--viewers 1 10 30] [--seconds 8] [--joins 3]
+    python -m tests.bench.latency [--viewers 1 10 30] [--seconds 8] [--joins 4]
 
 One viewer is Chromium: it reads the time that stands in each shown picture and takes it from the moment that
 requestVideoFrameCallback names for its display. The others only count packets, in another process on the same
 machine. The first seconds after a join, in which the browser fits its buffers, are reported apart.
 
-Pictures wait for the display's next refresh, so a figure depends on how camera and display happen to stand to each
-other. Each join is therefore that of a browser started afresh, and the figures are of all joins together.
+Pictures wait for the display's next refresh, so a figure depends on how camera and display stand to each other. Each
+join is therefore that of a browser started afresh, its display moved against the camera by another part of a refresh
+(tests.bench.display), and the figures are of all joins together.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from tests.bench.display import phases
 from tests.bench.receivers import Receivers, conclude, say
 from tests.browser import chromium, new_context, pupil_page, wait_live
 from tests.kit import Kit
@@ -46,11 +48,11 @@ def measure(kit: Kit, browser: Browser, code: str, seconds: float) -> tuple[list
 
 
 def measure_joins(kit: Kit, code: str, joins: int, seconds: float) -> tuple[list[float], list[float]]:
-    """The same of several joins together, each by a browser of its own; sorted."""
+    """The same of several joins together, each by a browser of its own, their displays' phases spread; sorted."""
     early: list[float] = []
     settled: list[float] = []
-    for _ in range(joins):
-        with chromium() as browser:
+    for prefix in phases(joins):
+        with chromium(prefix=prefix) as browser:
             first, later = measure(kit, browser, code, seconds)
         early += first
         settled += later
@@ -61,12 +63,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Glass to glass delay in Chromium.")
     parser.add_argument("--viewers", type=int, nargs="+", default=[1, 10, 30])
     parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--joins", type=int, default=3)
+    parser.add_argument("--joins", type=int, default=4)
     options = parser.parse_args()
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="preau-bench-") as folder, Kit(Path(folder)) as kit:
         lesson = kit.api("POST", "lessons", {"title": "Bench"})
-        say(f"glass to glass, ms, {options.joins} joins of {options.seconds:g} s a line, recording on")
+        spread = "as many phases of the display" if any(phases(1)) else "the display in one phase, as it happens"
+        say(f"glass to glass, ms, {options.joins} joins of {options.seconds:g} s a line, {spread}, recording on")
         say("viewers  first 2 s p50     p50     p95     p99")
         with Receivers(["127.0.0.1", kit.url, lesson["code"]]) as receivers:
             for viewers in options.viewers:
