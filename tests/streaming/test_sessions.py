@@ -17,6 +17,7 @@ from appliance.messages import Refused, StopLesson, ViewersState
 from streaming.aiortc_private import Peer
 from streaming.offer import read_fragment
 from streaming.viewer import CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S
+from tests.kit import wait_until
 from tests.streaming.conftest import Running
 from tests.streaming.material import Capture
 from tests.streaming.watcher import Watcher
@@ -284,6 +285,8 @@ def test_a_lost_picture_is_repaired(running: Running, capture: Capture) -> None:
 
     asyncio.run(scenario())
     assert running.server is not None
-    resent = running.service.registry.get_sample_value("preau_streaming_packets_resent_total")
-    assert resent is not None
-    assert resent > 3
+
+    def resent() -> float:
+        return running.service.registry.get_sample_value("preau_streaming_packets_resent_total") or 0.0
+
+    wait_until(lambda: resent() > 3, 5, "what was resent to be counted")
