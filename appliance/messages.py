@@ -144,6 +144,10 @@ class DiskState(msgspec.Struct, frozen=True, tag="disk"):
 Event = Health | CaptureState | LessonState | ViewersState | SourceState | DiskState
 
 
+Visibility = Literal["class", "teacher", "school"]
+"""Who may see a lesson: pupils who joined with its code, the teacher only, every pupil of the school."""
+
+
 # --- commands ----------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -10,9 +11,11 @@ import structlog
 from appliance import durable, service
 from appliance.command_pool import CommandPool
 from lessons import recovery, session, space
+from lessons.amendments import Amendments
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
 from lessons.edits import Edits
+from lessons.handlers import dispatch
 from lessons.illustrator import Illustrator
 from lessons.marks import Marks
 from lessons.metrics import Metrics
@@ -42,20 +45,15 @@ def main() -> None:
     recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, lambda folder: illustrator.ask(folder))
     if live:
         recorder.start(live)
-    marks = Marks(recorder, Edits(root), catalogue.refresh, time.time)
-    illustrator = Illustrator(root, recorder.live_id, marks.write, look=me.settings.auto_chapters)
-    commands = Commands(
-        root,
-        boot_id,
-        recorder,
-        catalogue,
-        metrics,
-        me.publisher.send,
-        me.settings.lesson_minutes,
-        marks,
-        Tracks(root, marks, time.time),
-    )
-    server = CommandPool(me.settings.bus, "lessons", commands.handle)
+    amendments = Amendments(recorder, Edits(root), catalogue.refresh)
+    illustrator = Illustrator(root, recorder.live_id, amendments.write, look=me.settings.auto_chapters)
+    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
+    handlers = {
+        **commands.handlers(),
+        **Marks(amendments, time.time).handlers(),
+        **Tracks(root, amendments, time.time).handlers(),
+    }
+    server = CommandPool(me.settings.bus, "lessons", partial(dispatch, handlers))
     me.spawn("writer", writer.run)
     rate = space.Rate(space.expected_rate(me.settings.video_bitrate))
     me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)

@@ -18,7 +18,8 @@ from typing import NamedTuple
 from appliance import fmp4
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, Audio, Run, Sample, Video
 from appliance.messages import Packet, VideoFormat
-from lessons.journal import Fragment, Gap, Part, PartClosed, PartOpened, Record
+from lessons.journal import Fragment, Gap, PartClosed, PartOpened, Record
+from lessons.recording import Part
 
 SECOND = 1_000_000_000
 KEYFRAME_CUT_S = 0.3

@@ -18,7 +18,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
 
 from appliance.messages import Lesson
-from lessons.journal import NAME, fold, parse
+from lessons.journal import NAME, parse
+from lessons.recording import fold
 from lessons.session import THUMBNAIL, describe
 
 log = structlog.get_logger()

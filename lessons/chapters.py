@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
-from lessons.journal import Recording
+from lessons.recording import Recording
 from lessons.vtt import Cue, plain, render
 
 

@@ -1,17 +1,12 @@
-"""What `ui` may use of this service: commands over the bus, and the lesson folders read straight from disk.
+"""What `ui` may use of this service: commands over the bus, and (`LessonFiles`) the lesson folders on disk.
 
-The reading half works while the service is down. Safe from any thread.
+Safe from any thread.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import Literal
 
 from appliance import bus
 from appliance.messages import (
@@ -31,74 +26,20 @@ from appliance.messages import (
     StopLesson,
 )
 from appliance.settings import Settings
-from lessons import pdf, playlist, stills, strip, timeline
-from lessons.chapters import Chapter, chapters, to_vtt
-from lessons.journal import CAMERA, NAME, Recording, fold, parse
+from lessons.reader import LessonFiles
 
-if TYPE_CHECKING:
-    from lessons.progressive import Progressive
-
-ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
-SHEET = re.compile(r"\d{4}\.jpg")
-STILL = re.compile(r"\d{1,15}\.jpg")
 STOP_TIMEOUT_S = 15.0
-REMEMBERED = 8
-COMPARED_BYTES = 64
-
-
-class UnknownLesson(LookupError):
-    """There is no such lesson, or it has no such file."""
-
-
-class _Remembered:
-    """A journal read so far; it only grows, so only what is new is read again.
-
-    Recovery may cut lines whose media is lost: the last bytes read are compared, and on a difference all is read.
-    """
-
-    def __init__(self) -> None:
-        self._recording: Recording | None = None
-        self._good = 0
-        self._next_line = 1
-        self._last = b""
-
-    def update(self, path: Path) -> Recording | None:
-        with path.open("rb") as file:
-            file.seek(self._good - len(self._last))
-            if file.read(len(self._last)) != self._last:
-                self._recording, self._good, self._next_line = None, 0, 1
-                file.seek(0)
-            data = file.read()
-        parsed = parse(data, self._next_line)
-        if self._recording is None:
-            self._recording = fold(parsed.records)
-        else:
-            for record in parsed.records:
-                self._recording.apply(record)
-        if parsed.good:
-            self._last = data[max(0, parsed.good - COMPARED_BYTES) : parsed.good]
-        self._good, self._next_line = self._good + parsed.good, parsed.next_line
-        return self._recording
-
 
 Lessons = list[Lesson]  # within the class `list` is the method
-Spans = list[playlist.Span]
-Chapters = list[Chapter]
-Captions = list[tuple[str, str]]
 TrackKind = Literal["captions", "chapters"]
 
 
-class LessonsClient:
-    """Commands raise bus.CommandRefused or bus.BusError; readers raise UnknownLesson or OSError."""
+class LessonsClient(LessonFiles):
+    """Commands raise bus.CommandRefused or bus.BusError."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.lessons)
         self._bus = settings.bus
-        self._root = settings.lessons
-        self._lock = threading.Lock()
-        self._journals: OrderedDict[str, _Remembered] = OrderedDict()
-
-    # --- commands ---
 
     def start(self, title: str, code: str, minutes: float | None = None) -> Lesson:
         """Begin a lesson of so many planned minutes. Refused with `conflict` while one is live, `unavailable` when the
@@ -146,108 +87,6 @@ class LessonsClient:
         """Refused with `not_found` or `unavailable`. Idempotent."""
         self._call(RemoveTrack(id, kind, language))
 
-    # --- files ---
-
-    def captions(self, id: str) -> Captions:
-        """(language, label) of the caption tracks, by language."""
-        folder = self._folder(id)
-        with self._lock:
-            tracks = self._recording(folder).tracks
-            return [(language, tracks[language].label) for language in sorted(tracks)]
-
-    def captions_path(self, id: str, language: str) -> Path:
-        """The WebVTT of a caption track."""
-        folder = self._folder(id)
-        with self._lock:
-            track = self._recording(folder).tracks.get(language)
-        return self._file(id, track.file) if track else self._absent(id, f"captions in {language}")
-
-    def chapters(self, id: str) -> Chapters:
-        """The lesson's marks, by their place."""
-        folder = self._folder(id)
-        with self._lock:
-            return chapters(self._recording(folder))
-
-    def chapters_vtt(self, id: str, title: Callable[[Chapter], str]) -> str:
-        """The same as WebVTT; `title` names a mark that has no words."""
-        folder = self._folder(id)
-        with self._lock:
-            recording = self._recording(folder)
-            return to_vtt(chapters(recording), recording.duration_s, title)
-
-    def playlist(self, id: str, source: str = CAMERA) -> str:
-        """The HLS media playlist, which grows while the lesson is live. UnknownLesson for a screen that was never
-        recorded."""
-        folder = self._folder(id)
-        with self._lock:
-            recording = self._recording(folder)
-            if source != CAMERA and not recording.strand(source).parts:
-                return self._absent(id, source)
-            return playlist.render(recording, source)
-
-    def spans(self, id: str, source: str) -> Spans:
-        """Where the source's recording belongs on the lesson's timeline; its playlist has no holes."""
-        folder = self._folder(id)
-        with self._lock:
-            return playlist.spans(self._recording(folder), source)
-
-    def timeline(self, id: str) -> timeline.Timeline:
-        """What the replay shows along its time."""
-        folder, there = self._folder(id), self.stills(id)
-        with_strip = (folder / strip.FOLDER / strip.NAME).exists()
-        with self._lock:
-            return timeline.of(self._recording(folder), there, strip=with_strip)
-
-    def part_path(self, id: str, name: str) -> Path:
-        """A part file that the playlist names."""
-        return self._file(id, name) if PART.fullmatch(name) else self._absent(id, name)
-
-    def thumbnail_path(self, id: str) -> Path:
-        return self._file(id, "thumbnail.jpg")
-
-    def strip_path(self, id: str) -> Path:
-        """The WebVTT of the strip over the seek bar; its cues name sheets."""
-        return self._file(id, f"{strip.FOLDER}/{strip.NAME}")
-
-    def sheet_path(self, id: str, name: str) -> Path:
-        return self._file(id, f"{strip.FOLDER}/{name}") if SHEET.fullmatch(name) else self._absent(id, name)
-
-    def stills(self, id: str) -> set[int]:
-        """The places (ticks) of which there is a picture."""
-        folder = self._folder(id) / stills.FOLDER
-        names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-        return {int(name[:-4]) for name in names if STILL.fullmatch(name)}
-
-    def still_path(self, id: str, at: int) -> Path:
-        """The picture of a mark's place (ticks)."""
-        return self._file(id, f"{stills.FOLDER}/{stills.name(at)}")
-
-    def stills_pdf(self, id: str, title: str, name: Callable[[Chapter], str]) -> Iterator[bytes]:
-        """The stills as PDF, a page a mark; `title` is the document's, `name` makes a page's. UnknownLesson while there
-        is none."""
-        there = self.stills(id)
-        listed = [chapter for chapter in self.chapters(id) if chapter.place in there]
-        if not listed:
-            return self._absent(id, "stills")
-        folder = self._folder(id) / stills.FOLDER
-        pages = (
-            pdf.Page((folder / stills.name(one.place)).read_bytes(), name(one), pdf.clock(one.at_s)) for one in listed
-        )
-        return pdf.write(title, pages)
-
-    def download(self, id: str, source: str = CAMERA) -> Progressive:
-        """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline. UnknownLesson while
-        nothing is recorded."""
-        from lessons import progressive  # numpy only in the process that serves a download
-
-        folder = self._folder(id)
-        with self._lock:
-            recording = self._recording(folder)
-            sources = progressive.sources(recording.strand(source), folder)
-        if not sources:
-            return self._absent(id, f"recording of the {source}")
-        return progressive.open_plan(sources)
-
     def _lesson(self, command: Command, timeout_s: float = 5.0) -> Lesson:
         reply = self._call(command, timeout_s)
         if not isinstance(reply, Lesson):
@@ -262,29 +101,3 @@ class LessonsClient:
 
     def _call(self, command: Command, timeout_s: float = 5.0) -> Reply:
         return bus.call(self._bus, "lessons", command, timeout_s=timeout_s)
-
-    def _absent(self, id: str, name: str) -> NoReturn:
-        raise UnknownLesson(f"lesson {id} has no {name}")
-
-    def _folder(self, id: str) -> Path:
-        if not ID.fullmatch(id) or not (self._root / id).is_dir():
-            raise UnknownLesson(f"there is no lesson {id}")
-        return self._root / id
-
-    def _file(self, id: str, name: str) -> Path:
-        path = self._folder(id) / name
-        return path if path.is_file() else self._absent(id, name)
-
-    def _recording(self, folder: Path) -> Recording:
-        """The journal's fold; the caller holds the lock."""
-        remembered = self._journals.pop(folder.name, None) or _Remembered()
-        try:
-            recording = remembered.update(folder / NAME)
-        except FileNotFoundError:
-            recording = None
-        if recording is None:
-            raise UnknownLesson(f"lesson {folder.name} has no usable journal")
-        self._journals[folder.name] = remembered
-        while len(self._journals) > REMEMBERED:
-            self._journals.popitem(last=False)
-        return recording

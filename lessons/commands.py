@@ -1,4 +1,4 @@
-"""Answers the service's commands, several at a time on threads of their own."""
+"""Lessons begun, ended, listed and deleted. Called on several threads at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import structlog
 
 from appliance.bus import CommandRefused
 from appliance.messages import (
-    Command,
     DeleteLesson,
     Done,
     Event,
@@ -24,21 +23,15 @@ from appliance.messages import (
     LessonList,
     LessonState,
     ListLessons,
-    MarkLesson,
-    PutTrack,
-    RemoveMark,
-    RemoveTrack,
-    Reply,
     StartLesson,
     StopLesson,
 )
 from lessons import session
 from lessons.catalogue import ID, Catalogue
+from lessons.handlers import Handlers
 from lessons.journal import Created
-from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
-from lessons.tracks import Tracks
 
 log = structlog.get_logger()
 
@@ -52,7 +45,7 @@ class Commands:
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None], minutes: float, marks: Marks, tracks: Tracks,
+        publish: Callable[[Event], None], minutes: float,
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -61,35 +54,19 @@ class Commands:
         self._metrics = metrics
         self._publish = publish
         self._minutes = minutes
-        self._marks = marks
-        self._tracks = tracks
         self._starting = threading.Lock()
 
-    def handle(self, command: Command) -> Reply:
-        """Carry out one command. Raises CommandRefused."""
-        match command:
-            case StartLesson():
-                return self._start(command)
-            case StopLesson(id):
-                return self._stop(id)
-            case GetLesson(id):
-                return self._get(id)
-            case ListLessons():
-                return LessonList([self._current(lesson) for lesson in self._catalogue.all()])
-            case DeleteLesson(id):
-                return self._delete(id)
-            case MarkLesson():
-                return self._marks.mark(command)
-            case RemoveMark():
-                return self._marks.remove(command)
-            case PutTrack():
-                return self._tracks.put(command)
-            case RemoveTrack():
-                return self._tracks.remove(command)
-            case _:
-                raise CommandRefused("invalid", "the lessons service does not know this command")
+    def handlers(self) -> Handlers:
+        return {
+            StartLesson: self.start,
+            StopLesson: self.stop,
+            GetLesson: self.get,
+            ListLessons: self.list,
+            DeleteLesson: self.delete,
+        }
 
-    def _start(self, command: StartLesson) -> Lesson:
+    def start(self, command: StartLesson) -> Lesson:
+        """Raises CommandRefused."""
         if len(command.title) > LONGEST_TITLE:
             raise CommandRefused("invalid", f"the title is longer than {LONGEST_TITLE} characters")
         minutes = self._minutes if command.minutes is None else command.minutes
@@ -119,16 +96,26 @@ class Commands:
         log.info("lesson started", lesson=id)
         return info
 
-    def _stop(self, id: str) -> Lesson:
+    def stop(self, command: StopLesson) -> Lesson:
+        """Raises CommandRefused."""
+        id = command.id
         try:
             stopped = self._recorder.stop(id)
         except TimeoutError:
             raise CommandRefused("unavailable", "disk_slow: the lesson is being closed") from None
         if stopped:
             log.info("lesson stopped", lesson=id)
-        return self._get(id)
+        return self._known(id)
 
-    def _get(self, id: str) -> Lesson:
+    def get(self, command: GetLesson) -> Lesson:
+        """Raises CommandRefused."""
+        return self._known(command.id)
+
+    def list(self, command: ListLessons) -> LessonList:
+        """Every lesson, newest first."""
+        return LessonList([self._current(lesson) for lesson in self._catalogue.all()])
+
+    def _known(self, id: str) -> Lesson:
         lesson = self._catalogue.get(id)
         if lesson is None:
             raise CommandRefused("not_found", f"there is no lesson {id}")
@@ -141,7 +128,9 @@ class Commands:
             return live
         return msgspec.structs.replace(lesson, state="interrupted") if lesson.state == "live" else lesson
 
-    def _delete(self, id: str) -> Done:
+    def delete(self, command: DeleteLesson) -> Done:
+        """Raises CommandRefused."""
+        id = command.id
         live = self._recorder.live
         if live and live.id == id:
             raise CommandRefused("conflict", "the lesson is live")

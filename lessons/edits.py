@@ -12,7 +12,8 @@ from pathlib import Path
 
 from appliance.durable import Appender
 from lessons.catalogue import ID
-from lessons.journal import NAME, Record, Recording, encode, fold, parse
+from lessons.journal import NAME, Record, encode, parse
+from lessons.recording import Recording, fold
 
 
 class Edits:

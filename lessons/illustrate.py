@@ -21,8 +21,9 @@ from appliance import durable
 from appliance.lifetime import die_with
 from lessons import images, stills, strip, vtt
 from lessons.images import NoPicture
-from lessons.journal import CAMERA, NAME, SCREEN, Mark, Recording, fold, parse
+from lessons.journal import CAMERA, NAME, SCREEN, Mark, parse
 from lessons.pages import RULES, Pages
+from lessons.recording import Recording, fold
 from lessons.seen import PAGES, Seen, found, read_seen
 from lessons.session import THUMBNAIL
 

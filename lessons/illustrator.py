@@ -20,7 +20,8 @@ import structlog
 from appliance.bus import CommandRefused
 from lessons import strip
 from lessons.catalogue import ID
-from lessons.journal import Record, Recording
+from lessons.journal import Record
+from lessons.recording import Recording
 from lessons.seen import found, read_seen
 from lessons.stills import unknown
 

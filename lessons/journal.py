@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from appliance.fmp4 import VIDEO_TIMESCALE, Audio, Video
+from appliance.fmp4 import Audio, Video
+from appliance.messages import Visibility
 
 NAME = "journal.jsonl"
 CAMERA, SCREEN = "camera", "screen"
@@ -140,6 +140,50 @@ class TrackRemoved(msgspec.Struct, frozen=True, tag="track_removed"):
     language: str
 
 
+class Described(msgspec.Struct, frozen=True, tag="described"):
+    """The lesson's title, subject, class (`group`), teacher, who may see it, and when it is to be deleted (`ends_at`,
+    Unix seconds) are as said from now on; None leaves what stands. `wall` in Unix seconds."""
+
+    wall: float
+    title: str | None = None
+    subject: str | None = None
+    group: str | None = None
+    teacher: str | None = None
+    visibility: Visibility | None = None
+    ends_at: float | None = None
+
+
+class Trimmed(msgspec.Struct, frozen=True, tag="trimmed"):
+    """Of the timeline only `start` to `end` (ticks) is shown from now on; None shows it from its beginning, to its end.
+    `wall` in Unix seconds."""
+
+    start: int | None
+    end: int | None
+    wall: float
+
+
+class Sent(msgspec.Struct, frozen=True, tag="sent"):
+    """The uplink `uplink` has the lesson as it is at this line, in a file of this `sha256` (hex); `wall` in Unix
+    seconds."""
+
+    uplink: str
+    sha256: str
+    wall: float
+
+
+class Warned(msgspec.Struct, frozen=True, tag="warned"):
+    """From `wall` (Unix seconds) on the teacher is told that the lesson, not sent yet, will be deleted."""
+
+    wall: float
+
+
+class TalkRecorded(msgspec.Struct, frozen=True, tag="talk"):
+    """The teacher's switch: whether pupils' voices go into the recording from now on; `wall` in Unix seconds."""
+
+    on: bool
+    wall: float
+
+
 class SourceRecord(msgspec.Struct, frozen=True, tag="source"):
     """A record of a source recorded beside the camera (`screen`), in parts of its own on the lesson's timeline.
 
@@ -161,6 +205,11 @@ Record = (
     | MarkRemoved
     | Track
     | TrackRemoved
+    | Described
+    | Trimmed
+    | Sent
+    | Warned
+    | TalkRecorded
     | Stopped
     | Interrupted
     | SourceRecord
@@ -243,182 +292,3 @@ def _ends(body: bytes) -> Stopped | Interrupted | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return record if isinstance(record, Stopped | Interrupted) else None
-
-
-@dataclass
-class Part:
-    """One part: how it opened, its durable fragments in order, why it was closed (None: it was not)."""
-
-    opened: PartOpened
-    fragments: list[Fragment] = field(default_factory=list)
-    closed: str | None = None
-
-    @property
-    def length(self) -> int:
-        """Bytes of the part file that the journal vouches for."""
-        last = self.fragments[-1] if self.fragments else None
-        return last.offset + last.length if last else self.opened.init_length
-
-    @property
-    def end(self) -> int:
-        """Where the part ends on the lesson's timeline, in ticks."""
-        last = self.fragments[-1] if self.fragments else None
-        return last.start + last.duration if last else self.opened.start
-
-
-@dataclass
-class Strand:
-    """The parts of one source. `apply` is the only way it changes."""
-
-    parts: list[Part] = field(default_factory=list)
-    last_at: float = 0.0
-
-    def apply(self, record: Record) -> None:
-        """Take in the next record. Records that contradict the earlier ones are passed over."""
-        match record:
-            case PartOpened():
-                self.parts.append(Part(record))
-            case Fragment() if self.parts and self.parts[-1].opened.number == record.part:
-                self.parts[-1].fragments.append(record)
-                self.last_at = record.at
-            case PartClosed() if self.parts and self.parts[-1].opened.number == record.number:
-                self.parts[-1].closed = record.reason
-            case PartCut() if self.parts and self.parts[-1].opened.number == record.number:
-                kept = [one for one in self.parts[-1].fragments if one.offset + one.length <= record.length]
-                self.parts[-1].fragments = kept
-            case _:
-                pass
-
-    @property
-    def bytes(self) -> int:
-        """Bytes on disk. A part of which no fragment is left is emptied."""
-        return sum(part.length for part in self.parts if part.fragments)
-
-    @property
-    def end(self) -> int:
-        """The durable end on the lesson's timeline, in ticks."""
-        return self.parts[-1].end if self.parts else 0
-
-    @property
-    def last_fragment(self) -> Fragment | None:
-        """The last durable fragment of the last part, None while that part has none."""
-        return self.parts[-1].fragments[-1] if self.parts and self.parts[-1].fragments else None
-
-
-class Hole(NamedTuple):
-    """A gap at its place on the timeline (ticks): `seconds` were not recorded, None when nobody can know."""
-
-    at: int
-    seconds: float | None
-    reason: str
-
-
-LONGEST_HOLE_S = 7 * 86_400.0  # a longer one is a clock that jumped
-
-
-@dataclass
-class Recording:
-    """A lesson as its journal tells it: the fold of its records. `apply` is the only way it changes.
-
-    `camera` makes the timeline; `beside` are the other sources, by name. `removed_marks` are the ids of marks that
-    somebody took away: what finds pages must not bring them back. `tracks` are the captions, by language.
-    """
-
-    created: Created
-    camera: Strand = field(default_factory=Strand)
-    beside: dict[str, Strand] = field(default_factory=dict)
-    gaps: list[Gap] = field(default_factory=list)
-    holes: list[Hole] = field(default_factory=list)
-    marks: dict[str, Mark] = field(default_factory=dict)
-    removed_marks: set[str] = field(default_factory=set)
-    tracks: dict[str, Track] = field(default_factory=dict)
-    state: Literal["live", "ended", "interrupted"] = "live"
-
-    def apply(self, record: Record) -> None:
-        """Take in the next record."""
-        match record:
-            case Gap():
-                self.gaps.append(record)
-                self.holes.append(Hole(self.end, record.seconds, record.reason))
-            case Mark():
-                self.marks[record.id] = record
-                self.removed_marks.discard(record.id)
-            case MarkRemoved():
-                self.marks.pop(record.id, None)
-                self.removed_marks.add(record.id)
-            case Track():
-                self.tracks[record.language] = record
-            case TrackRemoved():
-                self.tracks.pop(record.language, None)
-            case Stopped():
-                self.state = "ended"
-            case Interrupted():
-                self.state = "interrupted"
-            case SourceRecord():
-                self.beside.setdefault(record.source, Strand()).apply(record.record)
-            case Fragment():
-                self._fill_in(record)
-                self.camera.apply(record)
-            case _:
-                self.camera.apply(record)
-
-    def _fill_in(self, fragment: Fragment) -> None:
-        """Over a reboot only wall time says how long a hole was: from the last fragment's writing to this one's."""
-        if not self.holes or self.holes[-1].seconds is not None or not self.camera.last_at or self._after_hole:
-            return
-        seconds = fragment.at - fragment.duration / VIDEO_TIMESCALE - self.camera.last_at
-        self.holes[-1] = self.holes[-1]._replace(seconds=seconds if 0 <= seconds <= LONGEST_HOLE_S else None)
-
-    @property
-    def _after_hole(self) -> bool:
-        """Whether something was recorded behind the last hole."""
-        return self.end > self.holes[-1].at
-
-    @property
-    def lost_s(self) -> float:
-        """How much was not recorded, as far as that is known."""
-        return sum(hole.seconds or 0.0 for hole in self.holes)
-
-    def strand(self, source: str) -> Strand:
-        """The parts of `source`; an empty one when there are none."""
-        return self.camera if source == CAMERA else self.beside.get(source, Strand())
-
-    @property
-    def parts(self) -> list[Part]:
-        """The camera's parts."""
-        return self.camera.parts
-
-    @property
-    def bytes(self) -> int:
-        return self.camera.bytes + sum(one.bytes for one in self.beside.values())
-
-    @property
-    def last_at(self) -> float:
-        """When something was last written, in Unix seconds."""
-        return max(self.created.started_at, self.camera.last_at, *(one.last_at for one in self.beside.values()))
-
-    @property
-    def end(self) -> int:
-        """The durable end of the lesson's timeline, in ticks."""
-        return self.camera.end
-
-    @property
-    def duration_s(self) -> float:
-        return self.end / VIDEO_TIMESCALE
-
-    @property
-    def last_fragment(self) -> Fragment | None:
-        """The camera's last durable fragment, None while its last part has none."""
-        return self.camera.last_fragment
-
-
-def fold(records: Iterable[Record]) -> Recording | None:
-    """The lesson that `records` tell, or None when they do not begin with Created."""
-    iterator = iter(records)
-    first = next(iterator, None)
-    if not isinstance(first, Created):
-        return None
-    recording = Recording(first)
-    for record in iterator:
-        recording.apply(record)
-    return recording

@@ -1,17 +1,17 @@
-"""Marks: set, changed and removed, in a lesson that is live or over. Called on any thread but the recorder's."""
+"""Marks: set, changed and removed, in a lesson that is live or over."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from appliance.bus import CommandRefused
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Done, Marked, MarkLesson, RemoveMark
-from lessons.edits import Edits
-from lessons.journal import Mark, MarkRemoved, Record, Recording
-from lessons.recorder import Recorder
-from lessons.session import Session, incident_of
+from lessons.amendments import Amendments
+from lessons.handlers import Handlers
+from lessons.journal import Mark, MarkRemoved, Record
+from lessons.recording import Recording
 
 LONGEST_TEXT = 200
 MOST = 2000
@@ -19,16 +19,14 @@ MARK_ID = re.compile(r"[0-9a-f]{8}")
 
 
 class Marks:
-    """`changed` is told the id of a lesson that is over and has other lines now; `wall` is the clock, in Unix
-    seconds."""
+    """`wall` is the clock, in Unix seconds."""
 
-    def __init__(
-        self, recorder: Recorder, edits: Edits, changed: Callable[[str], None], wall: Callable[[], float]
-    ) -> None:
-        self._recorder = recorder
-        self._edits = edits
-        self._changed = changed
+    def __init__(self, amendments: Amendments, wall: Callable[[], float]) -> None:
+        self._amendments = amendments
         self._wall = wall
+
+    def handlers(self) -> Handlers:
+        return {MarkLesson: self.mark, RemoveMark: self.remove}
 
     def mark(self, command: MarkLesson) -> Marked:
         """Raises CommandRefused."""
@@ -41,7 +39,7 @@ class Marks:
             kept.append(mark)
             return [] if mark == known else [mark]
 
-        self.write(command.id, decide)
+        self._amendments.write(command.id, decide)
         mark = kept[-1]
         return Marked(mark.id, mark.at / VIDEO_TIMESCALE, mark.text, mark.kind)
 
@@ -55,26 +53,8 @@ class Marks:
                 return []
             raise CommandRefused("not_found", f"there is no mark {command.mark}")
 
-        self.write(command.id, decide)
+        self._amendments.write(command.id, decide)
         return Done()
-
-    def write(self, id: str, decide: Callable[[Recording, int | None], Sequence[Record]]) -> None:
-        """Write what `decide` says of the lesson, and of the place where it is now (None: it is over). Raises
-        CommandRefused."""
-
-        def live(session: Session, now_ns: int) -> list[Record]:
-            return list(decide(session.recording, session.place(now_ns)))
-
-        try:
-            if not self._recorder.note(id, live):
-                self._edits.write(id, lambda recording: decide(recording, None))
-                self._changed(id)
-        except LookupError:
-            raise CommandRefused("not_found", f"there is no lesson {id}") from None
-        except TimeoutError:
-            raise CommandRefused("unavailable", "the disk takes too long") from None
-        except OSError as error:
-            raise CommandRefused("unavailable", incident_of(error)) from None
 
 
 def check(command: MarkLesson) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
-from lessons.journal import CAMERA, Part, Recording
+from lessons.journal import CAMERA
+from lessons.recording import Part, Recording
 
 SEGMENT_S = 1.5  # with a keyframe a second, segments come out at two seconds
 # The longest possible segment: just short of SEGMENT_S, then a GOP at the assembler's limit of 4 s.

@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from appliance.boxes import box, find, full_box, large_header, media, movie_header, track_header, walk
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, audio_entry, video_entry
-from lessons.journal import PartOpened, Recording, Strand
+from lessons.journal import PartOpened
+from lessons.recording import Recording, Strand
 
 MOVIE_TIMESCALE = 1000
 READ_BYTES = 256 * 1024

@@ -21,22 +21,19 @@ from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.assembler import Assembler
 from lessons.journal import (
     CAMERA,
-    LONGEST_HOLE_S,
     NAME,
     Fragment,
     Interrupted,
-    Part,
     PartCut,
-    Recording,
     SourceRecord,
     Stopped,
     closes,
     encode,
     ending,
-    fold,
     parse,
 )
 from lessons.metrics import Metrics
+from lessons.recording import LONGEST_HOLE_S, Part, Recording, fold
 from lessons.session import Session
 
 log = structlog.get_logger()

@@ -31,12 +31,12 @@ from lessons.journal import (
     PartClosed,
     PartOpened,
     Record,
-    Recording,
     SourceRecord,
     Stopped,
     encode,
 )
 from lessons.metrics import Metrics
+from lessons.recording import Recording
 
 log = structlog.get_logger()
 

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 
 from appliance.fmp4 import VIDEO_TIMESCALE
-from lessons.journal import CAMERA, SCREEN, Mark, Recording
+from lessons.journal import CAMERA, SCREEN, Mark
+from lessons.recording import Recording
 from lessons.strip import Keyframe, keyframes
 
 FOLDER = "stills"

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
-from lessons.journal import Fragment, PartOpened, Strand
+from lessons.journal import Fragment, PartOpened
+from lessons.recording import Strand
 from lessons.vtt import Cue
 
 TILE_S = 10

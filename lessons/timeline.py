@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.chapters import Chapter, chapters
-from lessons.journal import SCREEN, Part, Recording
+from lessons.journal import SCREEN
 from lessons.playlist import Span, spans
+from lessons.recording import Part, Recording
 
 
 class Gap(NamedTuple):

@@ -16,8 +16,11 @@ from appliance.bus import CommandRefused
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Done, PutTrack, RemoveTrack
 from lessons import vtt
-from lessons.journal import Mark, MarkRemoved, Record, Recording, Track, TrackRemoved
-from lessons.marks import LONGEST_TEXT, MOST, Marks
+from lessons.amendments import Amendments
+from lessons.handlers import Handlers
+from lessons.journal import Mark, MarkRemoved, Record, Track, TrackRemoved
+from lessons.marks import LONGEST_TEXT, MOST
+from lessons.recording import Recording
 from lessons.session import incident_of
 from lessons.vtt import Cue, VttError
 
@@ -27,12 +30,15 @@ MOST_TRACKS = 20
 
 
 class Tracks:
-    """Called on the commands' thread; `marks` writes the journal's lines."""
+    """`wall` is the clock, in Unix seconds."""
 
-    def __init__(self, root: Path, marks: Marks, wall: Callable[[], float]) -> None:
+    def __init__(self, root: Path, amendments: Amendments, wall: Callable[[], float]) -> None:
         self._root = root
-        self._marks = marks
+        self._amendments = amendments
         self._wall = wall
+
+    def handlers(self) -> Handlers:
+        return {PutTrack: self.put, RemoveTrack: self.remove}
 
     def put(self, command: PutTrack) -> Done:
         """Raises CommandRefused."""
@@ -45,7 +51,7 @@ class Tracks:
         except VttError as error:
             raise CommandRefused("invalid", str(error)) from None
         if command.kind == "chapters":
-            self._marks.write(command.id, lambda recording, now: chapter_marks(recording, cues, now, self._wall()))
+            self._amendments.write(command.id, lambda recording, now: chapter_marks(recording, cues, now, self._wall()))
         else:
             self._put_captions(command, cues)
         return Done()
@@ -61,7 +67,7 @@ class Tracks:
             durable.write(self._root / command.id / file, text)
             return [Track("captions", command.language, command.label, file, self._wall())]
 
-        self._marks.write(command.id, decide)
+        self._amendments.write(command.id, decide)
         self._tidy(command.id, command.language, file)
 
     def remove(self, command: RemoveTrack) -> Done:
@@ -72,7 +78,7 @@ class Tracks:
                 return [MarkRemoved(id) for id in recording.marks]
             return [TrackRemoved("captions", command.language)] if command.language in recording.tracks else []
 
-        self._marks.write(command.id, decide)
+        self._amendments.write(command.id, decide)
         if command.kind == "captions" and LANGUAGE.fullmatch(command.language):
             self._tidy(command.id, command.language, "")
         return Done()

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from appliance.messages import Packet
 from lessons import session
-from lessons.journal import NAME, Created, Recording, fold, parse
+from lessons.journal import NAME, Created, parse
 from lessons.metrics import Metrics
+from lessons.recording import Recording, fold
 from lessons.session import Session
 
 ID = "20261123-081502-4f2a"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,10 +25,12 @@ from appliance.messages import (
 )
 from appliance.settings import Settings
 from lessons import recovery
+from lessons.amendments import Amendments
 from lessons.backlog import Backlog
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
 from lessons.edits import Edits
+from lessons.handlers import dispatch
 from lessons.marks import Marks
 from lessons.recorder import Recorder
 from lessons.tracks import Tracks
@@ -89,10 +92,14 @@ class Lessons:
         )  # fmt: skip
         if live:
             self.recorder.start(live)
-        self.marks = Marks(self.recorder, Edits(root), self.catalogue.refresh, time.time)
-        tracks = Tracks(root, self.marks, time.time)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, self.marks, tracks)
-        self._server = CommandPool(settings.bus, "lessons", commands.handle)
+        self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55)
+        handlers = {
+            **commands.handlers(),
+            **Marks(self.amendments, time.time).handlers(),
+            **Tracks(root, self.amendments, time.time).handlers(),
+        }
+        self._server = CommandPool(settings.bus, "lessons", partial(dispatch, handlers))
         self._threads = [
             threading.Thread(target=self._server.serve, args=(self.stopping,)),
             threading.Thread(target=writer.run),

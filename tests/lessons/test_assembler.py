@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from appliance.messages import AudioFormat, Packet
 from lessons.assembler import KEYFRAME_LIMIT_S, SECOND, Append, Assembler, Close, Order
-from lessons.journal import Created, Gap, PartOpened, Record, Recording, Stopped, fold
+from lessons.journal import Created, Gap, PartOpened, Record, Stopped
+from lessons.recording import Recording, fold
 from tests.lessons.media import arrivals, film, moved, pictures, sounds
 
 CREATED = Created("20261123-081502-4f2a", "", "", 0.0, "boot")

@@ -17,12 +17,14 @@ from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import MarkLesson, RemoveMark
 from appliance.settings import Settings
 from lessons import stills, strip
-from lessons.client import LessonsClient, UnknownLesson
+from lessons.amendments import Amendments
+from lessons.client import LessonsClient
 from lessons.edits import Edits
 from lessons.illustrate import illustrate
 from lessons.illustrator import Illustrator, outdated
 from lessons.journal import Mark
 from lessons.marks import Marks
+from lessons.reader import UnknownLesson
 from lessons.recorder import Recorder
 from lessons.seen import PAGES, found, read_seen
 from lessons.session import THUMBNAIL
@@ -123,7 +125,8 @@ def test_the_stills_as_pdf(recorded: Path, tmp_path: Path) -> None:
     client = LessonsClient(Settings(data_dir=tmp_path))
     folder = tmp_path / "lessons" / ID
     shutil.copytree(recorded, folder)
-    marks = Marks(idle(tmp_path), Edits(tmp_path / "lessons"), lambda id: None, lambda: AT)
+    amendments = Amendments(idle(tmp_path), Edits(tmp_path / "lessons"), lambda id: None)
+    marks = Marks(amendments, lambda: AT)
     marks.mark(MarkLesson(ID, "0badf00d", "Sans image", 6.0))
     data = b"".join(client.stills_pdf(ID, "Les volcans", lambda chapter: chapter.text))
     assert data.startswith(b"%PDF-1.4") and b"/Count 1 " in data  # the pages' marks are the service's to write
@@ -169,8 +172,8 @@ def test_in_mid_lesson_every_few_seconds(tmp_path: Path) -> None:
 def test_a_still_goes_with_its_mark(recorded: Path, tmp_path: Path) -> None:
     folder = tmp_path / ID
     shutil.copytree(recorded, folder)
-    marks = Marks(idle(tmp_path), Edits(tmp_path), lambda id: None, lambda: AT)
-    marks.mark(MarkLesson(ID, "0badcafe", at_s=7.0, new=False))
+    amendments = Amendments(idle(tmp_path), Edits(tmp_path), lambda id: None)
+    Marks(amendments, lambda: AT).mark(MarkLesson(ID, "0badcafe", at_s=7.0, new=False))
     (folder / stills.FOLDER / ".x.jpg.1.tmp").write_bytes(b"torn by a power cut")
     illustrate(folder, look=True)
     names = {path.name for path in (folder / stills.FOLDER).iterdir()}
@@ -227,8 +230,8 @@ def test_the_service_has_lessons_illustrated_and_marks_their_pages(recorded: Pat
     folder = tmp_path / ID
     shutil.copytree(recorded, folder, ignore=shutil.ignore_patterns("strip", "stills", "thumbnail.jpg", PAGES))
     told = threading.Event()
-    marks = Marks(idle(tmp_path), Edits(tmp_path), lambda id: told.set(), lambda: AT)
-    illustrator = Illustrator(tmp_path, lambda: None, marks.write, look=True)
+    amendments = Amendments(idle(tmp_path), Edits(tmp_path), lambda id: told.set())
+    illustrator = Illustrator(tmp_path, lambda: None, amendments.write, look=True)
     stopping = threading.Event()
     thread = threading.Thread(target=illustrator.run, args=(stopping,))
     thread.start()
@@ -241,7 +244,7 @@ def test_the_service_has_lessons_illustrated_and_marks_their_pages(recorded: Pat
     assert [mark.kind for mark in made].count("board") == 2 and [mark.kind for mark in made].count("screen") == 2
     assert {(mark.kind, mark.at) for mark in made if mark.kind != "teacher"} == set(read_seen(folder).found)
     removed = next(mark for mark in made if mark.kind == "screen")
-    marks.remove(RemoveMark(ID, removed.id))
+    Marks(amendments, lambda: AT).remove(RemoveMark(ID, removed.id))
     (folder / PAGES).unlink()
     illustrator.illustrate(ID, lambda: False)
     assert removed.id not in read(folder).marks and len(read(folder).marks) == 4
@@ -251,8 +254,8 @@ def test_the_service_has_lessons_illustrated_and_marks_their_pages(recorded: Pat
 def test_a_run_is_ended_when_it_must(recorded: Path, tmp_path: Path) -> None:
     folder = tmp_path / ID
     shutil.copytree(recorded, folder, ignore=shutil.ignore_patterns("strip", "stills", "thumbnail.jpg", PAGES))
-    marks = Marks(idle(tmp_path), Edits(tmp_path), lambda id: None, lambda: AT)
-    illustrator = Illustrator(tmp_path, lambda: "another", marks.write, look=True)
+    amendments = Amendments(idle(tmp_path), Edits(tmp_path), lambda id: None)
+    illustrator = Illustrator(tmp_path, lambda: "another", amendments.write, look=True)
     illustrator.illustrate(ID, lambda: True)
     assert [mark.kind for mark in read(folder).marks.values()] == ["teacher"]
 
@@ -278,8 +281,8 @@ def test_lessons_of_before_wait_while_one_is_live(tmp_path: Path) -> None:
     live: list[str | None] = ["20261123-090000-0000"]
     folders = [record(tmp_path, film(4), f"20261123-08150{number}-4f2a") for number in range(2)]
     now = record(tmp_path, film(4), "20261123-090000-0000")
-    marks = Marks(idle(tmp_path), Edits(tmp_path), lambda id: None, lambda: AT)
-    illustrator = Illustrator(tmp_path, lambda: live[0], marks.write, look=False)
+    amendments = Amendments(idle(tmp_path), Edits(tmp_path), lambda id: None)
+    illustrator = Illustrator(tmp_path, lambda: live[0], amendments.write, look=False)
     stopping = threading.Event()
     thread = threading.Thread(target=illustrator.run, args=(stopping,))
 

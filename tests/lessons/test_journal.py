@@ -22,9 +22,9 @@ from lessons.journal import (
     closes,
     encode,
     ending,
-    fold,
     parse,
 )
+from lessons.recording import fold
 
 CREATED = Created("20261123-081502-4f2a", "Les volcans \u2028 d'Auvergne", "7Q2F", 1.5, "boot", 3301.5)
 OPENED = PartOpened(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from appliance.durable import Appender
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import MarkLesson, RemoveMark
 from appliance.settings import Settings
+from lessons.amendments import Amendments
 from lessons.assembler import SECOND
 from lessons.chapters import chapters, to_vtt
 from lessons.client import LessonsClient
 from lessons.edits import Edits
-from lessons.journal import Created, Mark, MarkRemoved, Recording, fold
+from lessons.journal import Created, Mark, MarkRemoved
 from lessons.marks import Marks, decided
 from lessons.recorder import Recorder
+from lessons.recording import Recording, fold
 from lessons.vtt import Cue, parse
 from lessons.writer import Writer
 from tests.lessons.media import film, moved
@@ -39,7 +42,7 @@ def over(tmp_path: Path) -> Iterator[tuple[Marks, Path, list[str]]]:
     told: list[str] = []
     folder = record(tmp_path, film(4))
     recorder = Recorder(tmp_path, metrics(), Writer(told.append), lambda event: None, lambda folder: None)
-    yield Marks(recorder, Edits(tmp_path), told.append, lambda: AT + 100), folder, told
+    yield Marks(Amendments(recorder, Edits(tmp_path), told.append), lambda: AT + 100), folder, told
 
 
 def test_a_mark_in_a_lesson_that_is_over(over: tuple[Marks, Path, list[str]]) -> None:
@@ -160,10 +163,11 @@ def test_marks_while_the_lesson_is_being_stopped(
     capture.send(film(4))
     until(lambda: client.get(id).duration_s >= 2, "two seconds on disk")
     names = [f"{number:08x}" for number in range(40)]
+    marks = Marks(lessons.amendments, time.time)
 
     def set_all() -> None:
         for name in names:
-            lessons.marks.mark(MarkLesson(id, name, at_s=1.0))
+            marks.mark(MarkLesson(id, name, at_s=1.0))
 
     thread = threading.Thread(target=set_all)
     thread.start()

@@ -11,7 +11,7 @@ import pytest
 from appliance import fmp4
 from appliance.boxes import MalformedBoxes, find, walk
 from lessons import progressive
-from lessons.journal import Recording
+from lessons.recording import Recording
 from tests.lessons.media import film, moved, pictures, probe
 from tests.lessons.room import read, record
 

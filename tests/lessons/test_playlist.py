@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.fmp4 import Video
-from lessons.journal import Created, Fragment, PartClosed, PartOpened, Record, Stopped, fold
+from lessons.journal import Created, Fragment, PartClosed, PartOpened, Record, Stopped
 from lessons.playlist import TARGET_S, render
+from lessons.recording import fold
 
 CREATED = Created("20261123-081502-4f2a", "", "", 0.0, "boot")
 VIDEO = Video(4, 2, (b"\x67B\xc0\x1f",), (b"h",))

@@ -20,7 +20,8 @@ from appliance.settings import Settings
 from lessons import recovery
 from lessons.catalogue import Catalogue
 from lessons.client import LessonsClient
-from lessons.journal import CAMERA, NAME, SCREEN, Fragment, Mark, Part, Recording, encode, fold, parse
+from lessons.journal import CAMERA, NAME, SCREEN, Fragment, Mark, encode, parse
+from lessons.recording import Part, Recording, fold
 from tests.lessons.media import film, moved, pictures
 from tests.lessons.room import AT, BOOT, ID, begin, feed, metrics, read
 

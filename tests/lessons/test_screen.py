@@ -16,9 +16,11 @@ from appliance.messages import Packet
 from appliance.settings import Settings
 from lessons import recovery
 from lessons.assembler import SCREEN_RULES, Append, Assembler
-from lessons.client import LessonsClient, UnknownLesson
-from lessons.journal import NAME, SCREEN, Created, SourceRecord, Strand, encode, fold, parse
+from lessons.client import LessonsClient
+from lessons.journal import NAME, SCREEN, Created, SourceRecord, encode, parse
 from lessons.playlist import render, spans
+from lessons.reader import UnknownLesson
+from lessons.recording import Strand, fold
 from tests.judge import probe
 from tests.lessons.media import ORIGIN_NS, RATE, TONE_S, film, pictures, shared_sounds
 from tests.lessons.room import AT, ID, begin, feed, metrics, read

@@ -10,7 +10,8 @@ import pytest
 
 from appliance.bus import CommandRefused
 from appliance.settings import Settings
-from lessons.client import LessonsClient, UnknownLesson
+from lessons.client import LessonsClient
+from lessons.reader import UnknownLesson
 from tests.lessons.media import film, probe
 from tests.lessons.room import read
 from tests.lessons.service import Capture, Lessons, until, watched

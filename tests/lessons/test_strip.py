@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.fmp4 import VIDEO_TIMESCALE, Video
-from lessons.journal import Fragment, Part, PartOpened, Strand
+from lessons.journal import Fragment, PartOpened
+from lessons.recording import Part, Strand
 from lessons.strip import SHEET, TILE_S, Keyframe, cues, keyframes, tiles
 from lessons.vtt import parse, render
 

@@ -10,8 +10,10 @@ import pytest
 from appliance.fmp4 import Audio
 from appliance.settings import Settings
 from lessons import timeline
-from lessons.client import LessonsClient, UnknownLesson
-from lessons.journal import Gap, Recording, Stopped
+from lessons.client import LessonsClient
+from lessons.journal import Gap, Stopped
+from lessons.reader import UnknownLesson
+from lessons.recording import Recording
 from lessons.timeline import Timeline
 from tests.lessons.media import arrivals, film, moved, pictures, sounds
 from tests.lessons.room import AT, ID, begin, feed, record

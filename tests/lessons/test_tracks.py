@@ -11,10 +11,12 @@ from appliance import durable
 from appliance.bus import CommandRefused
 from appliance.messages import MarkLesson, PutTrack, RemoveTrack
 from appliance.settings import Settings
-from lessons.client import LessonsClient, UnknownLesson
+from lessons.amendments import Amendments
+from lessons.client import LessonsClient
 from lessons.edits import Edits
 from lessons.journal import Track
 from lessons.marks import Marks
+from lessons.reader import UnknownLesson
 from lessons.recorder import Recorder
 from lessons.tracks import Tracks
 from lessons.vtt import Cue, parse, words
@@ -36,14 +38,14 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def marks(settings: Settings) -> Marks:
+def amendments(settings: Settings) -> Amendments:
     recorder = Recorder(settings.bus, metrics(), Writer(lambda id: None), lambda event: None, lambda folder: None)
-    return Marks(recorder, Edits(settings.lessons), lambda id: None, lambda: AT)
+    return Amendments(recorder, Edits(settings.lessons), lambda id: None)
 
 
 @pytest.fixture
-def tracks(settings: Settings, marks: Marks) -> Tracks:
-    return Tracks(settings.lessons, marks, lambda: AT)
+def tracks(settings: Settings, amendments: Amendments) -> Tracks:
+    return Tracks(settings.lessons, amendments, lambda: AT)
 
 
 def captions(text: str, language: str = "fr") -> PutTrack:
@@ -117,7 +119,8 @@ def test_refusals(settings: Settings, tracks: Tracks, command: PutTrack, kind: s
     assert (settings.lessons / ID / "journal.jsonl").read_bytes() == before and files(settings) == []
 
 
-def test_chapters_take_the_place_of_all_marks(settings: Settings, tracks: Tracks, marks: Marks) -> None:
+def test_chapters_take_the_place_of_all_marks(settings: Settings, tracks: Tracks, amendments: Amendments) -> None:
+    marks = Marks(amendments, lambda: AT)
     marks.mark(MarkLesson(ID, "0badcafe", "Vieux", 1.0))
     marks.mark(MarkLesson(ID, "0badf00d", "Début", 0.0))
     tracks.put(PutTrack(ID, "chapters", "fr", "x", CHAPTERS))

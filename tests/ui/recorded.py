@@ -18,7 +18,7 @@ from appliance.bus import CommandRefused
 from appliance.messages import Lesson
 from appliance.settings import Settings
 from lessons.client import LessonsClient
-from lessons.journal import Recording
+from lessons.recording import Recording
 from lessons.session import describe
 from tests.browser import wait_page
 from tests.lessons.room import read
