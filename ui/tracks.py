@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from babel import Locale, UnknownLocaleError
 from flask import Response, jsonify, request
+from flask_babel import gettext as _
 
+from appliance.bus import CommandRefused
 from ui import api, media
 from ui.context import here
 from ui.marks import vtt_response
@@ -19,6 +22,22 @@ TRACKS = f"/lessons/{api.LESSON}/tracks"
 TRACK = f"{TRACKS}/<any(captions, chapters):kind>/<string(maxlength=35):language>"
 
 Kind = Literal["captions", "chapters"]
+
+REFUSALS = (
+    "line {line}: the file is larger than {size} MiB",
+    "line {line}: the file must begin with WEBVTT",
+    "line {line}: an empty line must follow the first one",
+    "line {line}: there are more than {number} cues",
+    "line {line}: the text is not UTF-8",
+    "line {line}: no times ({example})",
+    "line {line}: the times must be written as {example}",
+    "line {line}: a cue must end after it begins",
+    "line {line}: an empty line is missing before these times",
+    "there are more than {number} chapters",
+    "{time} lies behind the lesson's end",
+    "a chapter's text is longer than {number} characters",
+    "the lesson has {number} text tracks",
+)
 
 
 @api.blueprint.get(TRACKS)
@@ -44,7 +63,12 @@ def put_track(id: str, kind: Kind, language: str) -> Response:
     label = clean_text(request.args.get("label") or own_name(language), LONGEST_LABEL)
     if label is None:
         raise Problem(400, f"label: 1 to {LONGEST_LABEL} characters, no control characters")
-    context.lessons.put_track(id, kind, language, label, text)
+    try:
+        context.lessons.put_track(id, kind, language, label, text)
+    except CommandRefused as error:
+        if error.kind != "invalid":
+            raise
+        raise Problem(400, in_words(error.detail)) from None
     return api.private(Response(), 204)
 
 
@@ -62,6 +86,15 @@ def captions(id: str, language: str) -> Response:
     with media.known("track"):
         text = context.lessons.captions_path(id, language).read_text(encoding="utf-8")
     return vtt_response(text)
+
+
+def in_words(detail: str) -> str:
+    """What the lessons service says against a WebVTT file, in the language of the page; as it is when it is new."""
+    for sentence in REFUSALS:
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(sentence))
+        if found := re.fullmatch(pattern, detail):
+            return str(_(sentence)).format(**found.groupdict())
+    return detail
 
 
 def track_view(id: str, language: str, label: str) -> dict[str, Any]:

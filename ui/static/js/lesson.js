@@ -4,6 +4,7 @@
 import { setLanguage } from "../vendor/media-chrome/dist/utils/i18n.js";
 import "../vendor/media-chrome/dist/lang/fr.js";
 import { ReplaySource, endOf } from "./replay-hls.js";
+import { Marks } from "./replay-marks.js";
 import { setUpKeys } from "./replay-keys.js";
 import { Place, worthOffering } from "./replay-place.js";
 import { ReplayScreen, setUpSound, setUpViews } from "./replay-screen.js";
@@ -90,6 +91,7 @@ video.addEventListener("timeupdate", () => {
   });
 });
 video.addEventListener("durationchange", show);
+const marks = new Marks(video, base, timeline);
 
 function chapter(step) {
   const { chapters } = timeline;
@@ -121,6 +123,7 @@ function hear(found) {
   timeline = found;
   source.update(timeline.silent);
   screen?.take(timeline.screen, base, live());
+  marks.take(timeline);
   show();
 }
 
