@@ -42,8 +42,7 @@ class LessonsClient(LessonFiles):
         self._bus = settings.bus
 
     def start(self, title: str, code: str, minutes: float | None = None) -> Lesson:
-        """Begin a lesson of so many planned minutes. Refused with `conflict` while one is live, `unavailable` when the
-        disk refuses."""
+        """Begin a lesson of so many planned minutes. Refused with `conflict` while one is live."""
         return self._lesson(StartLesson(title, code, minutes))
 
     def stop(self, id: str) -> Lesson:

@@ -85,11 +85,7 @@ class Commands:
         at = time.time()
         id = f"{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         created = Created(id, title, code, at, self._boot_id, at + minutes * 60)
-        try:
-            live = session.create(self._root, created, self._metrics, time.monotonic_ns())
-        except OSError as error:
-            log.error("lesson not started", error=str(error))
-            raise CommandRefused("unavailable", session.incident_of(error)) from None
+        live = session.create(self._root, created, self._metrics, time.monotonic_ns())
         info = live.info()  # before the writer has it
         self._recorder.start(live)
         self._catalogue.refresh(id)
@@ -105,7 +101,7 @@ class Commands:
             raise CommandRefused("unavailable", "disk_slow: the lesson is being closed") from None
         if stopped:
             log.info("lesson stopped", lesson=id)
-        return self._known(id)
+        return stopped or self._known(id)
 
     def get(self, command: GetLesson) -> Lesson:
         """Raises CommandRefused."""
@@ -113,10 +109,15 @@ class Commands:
 
     def list(self, command: ListLessons) -> LessonList:
         """Every lesson, newest first."""
-        return LessonList([self._current(lesson) for lesson in self._catalogue.all()])
+        lessons = [self._current(lesson) for lesson in self._catalogue.all()]
+        live = self._recorder.live
+        if live and all(live.id != lesson.id for lesson in lessons):  # the disk has not taken it yet
+            lessons.insert(0, live)
+        return LessonList(lessons)
 
     def _known(self, id: str) -> Lesson:
-        lesson = self._catalogue.get(id)
+        live = self._recorder.live
+        lesson = live if live and live.id == id else self._catalogue.get(id)
         if lesson is None:
             raise CommandRefused("not_found", f"there is no lesson {id}")
         return self._current(lesson)

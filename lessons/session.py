@@ -64,22 +64,24 @@ def reserve(folder: Path) -> None:
 
 
 def create(root: Path, created: Created, metrics: Metrics, now_ns: int) -> Session:
-    """Make the folder and the journal of a new lesson. Raises OSError when the disk refuses."""
-    folder = root / created.id
+    """A new lesson. Where the disk refuses it, it is live all the same, with that as its `incident`, and gets its
+    folder and its journal when the disk takes them."""
+    return Session(root / created.id, Recording(created), 0, 1, None, created.boot_id, metrics, now_ns, now_ns)
+
+
+def settle(folder: Path, created: Created) -> int:
+    """Make the folder and the journal of a new lesson; the journal's length. Raises OSError when the disk refuses, and
+    leaves nothing."""
     make_folder(folder)
     try:
         reserve(folder)
         with Appender(folder / NAME) as journal:
             journal.append(encode([created], 1))
-            length = journal.length
+            return journal.length
     except OSError:
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)
         raise
-    recording = Recording(created)
-    assembler = Assembler(1, 0, created.boot_id)
-    return Session(folder, recording, length, 2, assembler, created.boot_id, metrics, now_ns, now_ns)
 
 
 @dataclass
@@ -100,13 +102,14 @@ class _Track:
 class Session:
     """A lesson being recorded. `now_ns` is CLOCK_MONOTONIC, `at` Unix seconds, wherever they appear.
 
-    `since_ns` says from which capture time on the capture's history is of interest, `ended_ns` when what is recorded
+    Without a `journal_length` (0) it has no folder yet, and makes one, now or as soon as the disk takes it. `since_ns`
+    says from which capture time on the capture's history is of interest, `ended_ns` when what is recorded
     ended, `began_ns` when the lesson began by that. `id`, `folder`, `since_ns`, `began_ns`, `waiting` and
     `screen_wants_keyframe` are safe to read from any thread.
     """
 
     def __init__(
-        self, folder: Path, recording: Recording, journal_length: int, next_line: int, assembler: Assembler,
+        self, folder: Path, recording: Recording, journal_length: int, next_line: int, assembler: Assembler | None,
         boot_id: str, metrics: Metrics, since_ns: int, ended_ns: int,
     ) -> None:  # fmt: skip
         self.folder = folder
@@ -126,6 +129,13 @@ class Session:
         self._retry_ns = 0
         self._video_ns: int | None = None
         self._overflow_ns = 0
+        if not journal_length:
+            try:
+                self._settle()
+            except OSError as error:
+                self._refused(error, since_ns)
+            else:
+                self._camera.assembler = Assembler(1, 0, boot_id)
 
     @property
     def id(self) -> str:
@@ -138,9 +148,9 @@ class Session:
         return assembler is not None and assembler.waiting
 
     @property
-    def version(self) -> tuple[int, str]:
+    def version(self) -> tuple[int, str, str]:
         """Changes with what `state` and `info` say."""
-        return self._next_line, self.incident
+        return self._next_line, self.incident, self.recording.state
 
     def screen_wants_keyframe(self, now_ns: int) -> bool:
         """Whether a screen comes in that only a keyframe can record, or make seekable again."""
@@ -156,10 +166,9 @@ class Session:
             return
         if isinstance(packet.format, VideoFormat):
             self._video_ns = now_ns
-        if self._camera.assembler is None:
-            if now_ns < self._retry_ns:
-                return
-            self._camera.assembler = self._next_part()
+        if self._camera.assembler is None and not self._next_part(now_ns):
+            return
+        assert self._camera.assembler
         self._carry_out(self._camera.assembler.push(packet, at), self._camera, now_ns)
         self._count_missing()
 
@@ -258,14 +267,30 @@ class Session:
     def info(self) -> Lesson:
         return describe(self.recording, thumbnail=(self.folder / THUMBNAIL).exists())
 
-    def _next_part(self) -> Assembler:
+    def _next_part(self, now_ns: int) -> bool:
+        """Try the disk again, which had refused; whether a part may begin."""
+        if now_ns < self._retry_ns:
+            return False
+        try:
+            self._settle()
+        except OSError as error:
+            self._refused(error, now_ns)
+            return False
         parts = self.recording.parts
         last = self.recording.last_fragment
         known = last is not None and parts[-1].opened.boot_id == self._boot_id
-        return Assembler(
+        ended_ns = last.end_ns if last and known else None if parts else self.since_ns
+        self._camera.assembler = Assembler(
             parts[-1].opened.number + 1 if parts else 1, self.recording.end, self._boot_id,
-            ended_ns=last.end_ns if last and known else None, gap=self.incident,
+            ended_ns=ended_ns, gap=self.incident,
         )  # fmt: skip
+        return True
+
+    def _settle(self) -> None:
+        """Make the lesson's folder where it has none. Raises OSError when the disk refuses."""
+        if not self._journal_length:
+            self._journal_length = settle(self.folder, self.recording.created)
+            self._next_line = 2
 
     def _carry_out(self, orders: Iterable[Order], track: _Track, now_ns: int) -> None:
         try:
@@ -299,6 +324,7 @@ class Session:
             self.incident = ""
 
     def _write_journal(self, records: tuple[Record, ...]) -> None:
+        self._settle()
         if self._journal is None:
             self._journal = Appender(self.folder / NAME, length=self._journal_length)
         self._journal.append(encode(records, self._next_line))

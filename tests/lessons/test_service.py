@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from appliance.bus import CommandRefused
 from appliance.settings import Settings
 from lessons.client import LessonsClient
 from lessons.reader import UnknownLesson
-from tests.lessons.media import film, probe
+from tests.lessons.media import film, moved, probe
 from tests.lessons.room import read
 from tests.lessons.service import Capture, Lessons, until, watched
 
@@ -153,16 +154,52 @@ def test_only_parts_are_served(settings: Settings, name: str) -> None:
         LessonsClient(settings).part_path(ID, name)
 
 
-def test_a_disk_that_refuses_the_start(
+def test_a_lesson_that_the_disk_refuses_is_live_and_recorded_when_it_takes_it(
+    settings: Settings, capture: Capture, monkeypatch: pytest.MonkeyPatch, serve: Callable[[], Lessons]
+) -> None:
+    lessons, client = serve(), LessonsClient(settings)
+    monkeypatch.setattr("lessons.session.RETRY_S", 0.2)
+    with monkeypatch.context() as refusing:
+        refusing.setattr("appliance.durable.Appender.append", full)
+        id = client.start("Les volcans", "7Q2F").id
+        assert list(settings.lessons.iterdir()) == []
+        until(lambda: lessons.states[-1].incident == "disk_full", "the full disk told")
+        assert [one.id for one in client.list()] == [id] and client.get(id).state == "live"
+        watched(capture, lessons)
+        packets = film(6)
+        capture.send(packets[: len(packets) // 2])
+        with pytest.raises(CommandRefused) as refused:
+            client.mark(id)
+        assert (refused.value.kind, refused.value.detail) == ("unavailable", "disk_full")
+    epochs = count(2)
+
+    def recorded() -> bool:  # packets come all the time, as they do from a camera
+        epoch = next(epochs)
+        capture.send(moved(packets[: len(packets) // 2], epoch=epoch, by_s=4 * epoch))
+        return client.get(id).duration_s > 1
+
+    until(recorded, "a recording")
+    until(lambda: lessons.states[-1].incident == "", "the end of the trouble")
+    stopped = client.stop(id)
+    assert stopped.state == "ended"
+    hole = read(settings.lessons / id).holes[0]
+    assert (hole.at, hole.reason) == (0, "disk_full") and hole.seconds is not None
+
+
+def test_a_lesson_that_the_disk_never_took_ends_and_is_gone(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, serve: Callable[[], Lessons]
 ) -> None:
-    serve()
-
-    def full(*arguments: object) -> None:
-        raise OSError(28, os.strerror(28))
-
+    lessons, client = serve(), LessonsClient(settings)
     monkeypatch.setattr("appliance.durable.Appender.append", full)
+    id = client.start("Les volcans", "7Q2F").id
+    stopped = client.stop(id)
+    assert (stopped.id, stopped.state, stopped.duration_s) == (id, "ended", 0)
+    assert lessons.states[-1].state == "ended"
+    assert client.list() == [] and list(settings.lessons.iterdir()) == []
     with pytest.raises(CommandRefused) as refused:
-        LessonsClient(settings).start("", "")
-    assert (refused.value.kind, refused.value.detail) == ("unavailable", "disk_full")
-    assert list(settings.lessons.iterdir()) == []
+        client.get(id)
+    assert refused.value.kind == "not_found"
+
+
+def full(*arguments: object) -> None:
+    raise OSError(28, os.strerror(28))

@@ -44,7 +44,7 @@ function show() {
     if (page.lesson) element(id).href = page.lesson.page + place;
   }
   element("again").hidden = element("rewind").hidden = state !== "live" && state !== "reconnecting";
-  element("replay").hidden = state !== "ended";
+  element("replay").hidden = state !== "ended" || !page.lesson.recorded_s;
   if (state !== "live") element("sound").hidden = true;
 }
 
