@@ -18,11 +18,11 @@ import msgspec
 
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Lesson, Packet
-from appliance.settings import Settings
 from lessons import playlist, recovery
 from lessons.catalogue import FILE, Catalogue
-from lessons.client import LessonsClient, UnknownLesson
-from lessons.journal import CAMERA, NAME, SCREEN, Recording, fold, parse
+from lessons.journal import CAMERA, NAME, SCREEN, parse
+from lessons.reader import LessonFiles, UnknownLesson
+from lessons.recording import Recording, fold
 from tests.lessons.media import film, moved, pictures
 from tests.lessons.room import feed, metrics
 
@@ -31,7 +31,7 @@ MORE_S = 2
 FRAME_S = 1 / 30
 LATER_BOOT = "another boot"
 fresh = multiprocessing.get_context("forkserver")
-fresh.set_forkserver_preload(["lessons.client", "lessons.catalogue"])
+fresh.set_forkserver_preload(["lessons.reader", "lessons.catalogue"])
 
 
 class View(msgspec.Struct):
@@ -54,17 +54,17 @@ class Finding:
     complaints: list[str] = field(default_factory=list)
 
 
-def show(client: LessonsClient, catalogue: Catalogue, id: str) -> View:
+def show(files: LessonFiles, catalogue: Catalogue, id: str) -> View:
     playlists = {}
     for source in SOURCES:
         with suppress(UnknownLesson):
-            playlists[source] = client.playlist(id, source)
+            playlists[source] = files.playlist(id, source)
     return View(catalogue.get(id), playlists)
 
 
 def _show_afresh(data: str, id: str, answer: Connection) -> None:
     catalogue = Catalogue(Path(data) / "afresh.sqlite", Path(data) / "lessons")
-    answer.send(show(LessonsClient(Settings(data_dir=Path(data))), catalogue, id))
+    answer.send(show(LessonFiles(Path(data) / "lessons"), catalogue, id))
 
 
 def rebuilt(data: Path, id: str) -> View:
@@ -102,7 +102,7 @@ def listed_s(text: str) -> float:
     return sum(float(line[8:-1]) for line in text.splitlines() if line.startswith("#EXTINF:"))
 
 
-def lengths(client: LessonsClient, data: Path, id: str, recording: Recording) -> Iterator[str]:
+def lengths(files: LessonFiles, data: Path, id: str, recording: Recording) -> Iterator[str]:
     """Complaints about downloads and playlists that are not as long as the journal says, or do not play."""
     for source in SOURCES:
         parts = [part for part in recording.strand(source).parts if part.fragments]
@@ -117,7 +117,7 @@ def lengths(client: LessonsClient, data: Path, id: str, recording: Recording) ->
         span_s = (parts[-1].end - parts[0].opened.start) / VIDEO_TIMESCALE  # a screen's holes lengthen pictures
         file = data / f"{source}.mp4"
         try:
-            file.write_bytes(b"".join(client.download(id, source).read()))
+            file.write_bytes(b"".join(files.download(id, source).read()))
             played_s = decoded_s(file)
         except (av.FFmpegError, OSError, ValueError, AssertionError) as error:
             yield f"{source}: does not play: {error}"
@@ -137,9 +137,9 @@ def judge(data: Path, id: str, at: float) -> Finding:
     is; let it go on, for two seconds, if it does, Stop, and see again."""
     finding = Finding()
     root = data / "lessons"
-    client = LessonsClient(Settings(data_dir=data))
+    files = LessonFiles(root)
     with suppress(UnknownLesson, OSError):
-        client.playlist(id)  # what it remembers of the journal is older than what recovery makes of it
+        files.playlist(id)  # what it remembers of the journal is older than what recovery makes of it
     live = recovery.recover(root, LATER_BOOT, metrics(), 0, at)
     recording = read(root / id)
     if recording is None:
@@ -149,8 +149,8 @@ def judge(data: Path, id: str, at: float) -> Finding:
         finding.lesson, finding.recorded_s, finding.goes_on = True, recording.duration_s, live is not None
         finding.marks = set(recording.marks)
         finding.end_ns = max((part.fragments[-1].end_ns for part in recording.parts if part.fragments), default=None)
-        finding.complaints += lengths(client, data, id, recording)
-        if show(client, catalogue, id) != rebuilt(data, id):
+        finding.complaints += lengths(files, data, id, recording)
+        if show(files, catalogue, id) != rebuilt(data, id):
             finding.complaints.append("after recovery, catalogue or playlist is not what the journal says")
         if (live is not None) != (recording.state == "live"):
             finding.complaints.append(f"is {recording.state}, goes on: {live is not None}")
@@ -161,12 +161,12 @@ def judge(data: Path, id: str, at: float) -> Finding:
         catalogue.refresh(id)
         ended = read(root / id)
         assert ended is not None
-        finding.complaints += lengths(client, data, id, ended)
+        finding.complaints += lengths(files, data, id, ended)
         if ended.state != "ended" or not math.isclose(ended.duration_s, recording.duration_s + MORE_S, abs_tol=0.05):
             finding.complaints.append(
                 f"{recording.duration_s:.3f} s and {MORE_S} are {ended.duration_s:.3f}, {ended.state}"
             )
-        if show(client, catalogue, id) != rebuilt(data, id):
+        if show(files, catalogue, id) != rebuilt(data, id):
             finding.complaints.append("at the end, catalogue or playlist is not what the journal says")
     finally:
         catalogue.close()
