@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -93,6 +93,13 @@ def decoded_s(file: Path) -> float:
             frames[packet.stream.index] += len(packet.decode())
         video = container.streams.video[0]
         assert frames[video.index] == video.frames, f"{frames[video.index]} of {video.frames} pictures can be decoded"
+    return claimed_s(file)
+
+
+def claimed_s(file: Path) -> float:
+    """How long the pictures of a file say they are."""
+    with av.open(str(file)) as container:
+        video = container.streams.video[0]
         assert video.duration is not None and video.time_base is not None
         return float(video.duration * video.time_base)
 
@@ -134,8 +141,16 @@ def read(folder: Path) -> Recording | None:
 
 def judge(data: Path, id: str, at: float) -> Finding:
     """Recover lesson `id` below `data` at Unix time `at`, on another boot; see that all of it plays and is shown as it
-    is; let it go on, for two seconds, if it does, Stop, and see again."""
+    is; let it go on, for two seconds, if it does, Stop, and see again. Whatever is raised meanwhile is a complaint."""
     finding = Finding()
+    try:
+        _judge(finding, data, id, at)
+    except Exception as error:  # the root of a judgement: the next one is not to miss it
+        finding.complaints.append(f"{type(error).__name__}: {error}")
+    return finding
+
+
+def _judge(finding: Finding, data: Path, id: str, at: float) -> None:
     root = data / "lessons"
     files = LessonFiles(root)
     with suppress(UnknownLesson, OSError):
@@ -143,34 +158,29 @@ def judge(data: Path, id: str, at: float) -> Finding:
     live = recovery.recover(root, LATER_BOOT, metrics(), 0, at)
     recording = read(root / id)
     if recording is None:
-        return finding
-    catalogue = Catalogue(data / FILE, root)
-    try:
-        finding.lesson, finding.recorded_s, finding.goes_on = True, recording.duration_s, live is not None
-        finding.marks = set(recording.marks)
-        finding.end_ns = max((part.fragments[-1].end_ns for part in recording.parts if part.fragments), default=None)
+        return
+    finding.lesson, finding.recorded_s, finding.goes_on = True, recording.duration_s, live is not None
+    finding.marks = set(recording.marks)
+    finding.end_ns = max((part.fragments[-1].end_ns for part in recording.parts if part.fragments), default=None)
+    if (live is not None) != (recording.state == "live"):
+        finding.complaints.append(f"is {recording.state}, goes on: {live is not None}")
+    with closing(Catalogue(data / FILE, root)) as catalogue:
         finding.complaints += lengths(files, data, id, recording)
         if show(files, catalogue, id) != rebuilt(data, id):
             finding.complaints.append("after recovery, catalogue or playlist is not what the journal says")
-        if (live is not None) != (recording.state == "live"):
-            finding.complaints.append(f"is {recording.state}, goes on: {live is not None}")
         if live is None:
-            return finding
+            return
         feed(live, moved(more(), epoch=9, by_s=86_400), at)
         live.stop(0, at)
         catalogue.refresh(id)
         ended = read(root / id)
         assert ended is not None
         finding.complaints += lengths(files, data, id, ended)
-        if ended.state != "ended" or not math.isclose(ended.duration_s, recording.duration_s + MORE_S, abs_tol=0.05):
-            finding.complaints.append(
-                f"{recording.duration_s:.3f} s and {MORE_S} are {ended.duration_s:.3f}, {ended.state}"
-            )
+        recorded_s = recording.duration_s + MORE_S
+        if ended.state != "ended" or not math.isclose(ended.duration_s, recorded_s, abs_tol=0.05):
+            finding.complaints.append(f"is {ended.state} and {ended.duration_s:.3f} s long, not {recorded_s:.3f}")
         if show(files, catalogue, id) != rebuilt(data, id):
             finding.complaints.append("at the end, catalogue or playlist is not what the journal says")
-    finally:
-        catalogue.close()
-    return finding
 
 
 def more() -> list[Packet]:
