@@ -10,7 +10,7 @@ export PYTHONPATH := $(CURDIR)
 
 # Debian packages that are not on every machine: the venv module, PortAudio; for tests a browser, PulseAudio, FFmpeg.
 RUN_PACKAGES := python3-venv libportaudio2
-TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2 libatomic1 coturn poppler-utils
+TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2 libatomic1 coturn poppler-utils strace
 # Beside which the fan-out is measured.
 BENCH_PACKAGES := $(TEST_PACKAGES) janus
 
