@@ -30,8 +30,7 @@ def main() -> None:
     me = service.begin("lessons")
     root = me.settings.lessons
     try:
-        if not root.exists():
-            durable.make_folder(root)
+        durable.keep_folder(root)
         for grave in root.glob(".deleted-*"):
             session.bury(grave)
     except OSError as error:

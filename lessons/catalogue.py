@@ -27,6 +27,8 @@ log = structlog.get_logger()
 VERSION = 2  # of the table below, kept in PRAGMA user_version
 FILE = "catalogue.sqlite"
 BUSY_MS = 5000
+# SQLite quotes what it could not understand of a garbled schema, and that need not be text.
+_FAILURES = (SQLAlchemyError, UnicodeDecodeError)
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -149,7 +151,7 @@ class Catalogue:
         try:
             with Session(self._engine) as session:
                 return work(session)
-        except SQLAlchemyError as error:
+        except _FAILURES as error:
             log.error("catalogue failed; kept in memory from now on", error=str(error))
             self._engine.dispose()
             self._engine = _prepare(_memory())
@@ -162,7 +164,7 @@ class Catalogue:
             engine = _file(self._path)
             try:
                 return _prepare(engine)
-            except (SQLAlchemyError, _OtherVersion) as error:
+            except (*_FAILURES, _OtherVersion) as error:
                 engine.dispose()
                 log.warning("catalogue made anew", error=str(error), attempt=attempt)
             try:
@@ -198,7 +200,7 @@ def _file(path: Path) -> Engine:
 
 
 def _prepare(engine: Engine) -> Engine:
-    """Make or check the schema. Raises SQLAlchemyError or _OtherVersion."""
+    """Make or check the schema. Raises one of _FAILURES, or _OtherVersion."""
     with engine.begin() as connection:
         version = connection.execute(text("PRAGMA user_version")).scalar_one()
         tables = connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one()

@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from appliance.boxes import box, find, full_box, large_header, media, movie_header, track_header, walk
+from appliance.boxes import MalformedBoxes, box, find, full_box, large_header, media, movie_header, track_header, walk
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, audio_entry, video_entry
-from lessons.journal import PartOpened
+from lessons.journal import Fragment, PartOpened
 from lessons.recording import Recording, Strand
 
 MOVIE_TIMESCALE = 1000
@@ -33,11 +33,11 @@ ReadAt = Callable[[Path, int, int], bytes]
 
 
 class Source(NamedTuple):
-    """One part: its file, how it opened, and (offset, length) of its durable fragments."""
+    """One part: its file, how it opened, and its durable fragments."""
 
     path: Path
     opened: PartOpened
-    fragments: list[tuple[int, int]]
+    fragments: list[Fragment]
 
 
 class Span(NamedTuple):
@@ -102,7 +102,7 @@ class Progressive:
         self._head = head
         self._spans = spans
         self._places = [span.place for span in spans]
-        self.length = spans[-1].place + spans[-1].length
+        self.length: int = spans[-1].place + spans[-1].length
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to, not including, `stop`, in pieces of at most 256 KiB.
@@ -134,7 +134,7 @@ class Progressive:
 def sources(recording: Recording | Strand, folder: Path) -> list[Source]:
     """The parts of a lesson that hold anything, as they are now."""
     return [
-        Source(folder / part.opened.file, part.opened, [(one.offset, one.length) for one in part.fragments])
+        Source(folder / part.opened.file, part.opened, list(part.fragments))
         for part in recording.parts
         if part.fragments
     ]
@@ -144,6 +144,9 @@ def open_plan(parts: Sequence[Source]) -> Progressive:
     """`plan` with the parts' files. Raises OSError, MalformedBoxes when a file is not what it was."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")).fileno() for path, _, _ in parts}
+        for path, _, fragments in parts:
+            if os.fstat(files[path]).st_size < fragments[-1].offset + fragments[-1].length:
+                raise MalformedBoxes(f"{path.name} is shorter than its journal says")
         return plan(parts, lambda path, offset, length: os.pread(files[path], length, offset))
 
 
@@ -170,20 +173,39 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunk
             rates[AUDIO_TRACK] = opened.audio.rate
             audio = tracks.setdefault(AUDIO_TRACK, _Chunks(opened.audio.rate))
             descriptions[AUDIO_TRACK] = audio.describe(audio_entry(opened.audio))
-        for offset, length in fragments:
-            moof = _moof(path, offset, length, read_at)
+        for fragment in fragments:
+            moof = _moof(path, fragment, read_at)
             skip = len(moof) + 8
-            for run in _runs(moof):
+            for run in _checked_runs(moof, fragment, path, set(rates)):
                 tracks[run.track].add(run, place + run.offset - skip, descriptions[run.track], rates[run.track])
-            spans.append(Span(place, path, offset + skip, length - skip))
-            place += length - skip
+            spans.append(Span(place, path, fragment.offset + skip, fragment.length - skip))
+            place += fragment.length - skip
     return tracks, spans
 
 
-def _moof(path: Path, offset: int, length: int, read_at: ReadAt) -> bytes:
-    data = read_at(path, offset, min(MOOF_GUESS, length))
-    size = int.from_bytes(data[:4], "big")
-    return data[:size] if size <= len(data) else read_at(path, offset, size)
+def _moof(path: Path, fragment: Fragment, read_at: ReadAt) -> bytes:
+    data = read_at(path, fragment.offset, min(MOOF_GUESS, fragment.length))
+    size = min(int.from_bytes(data[:4], "big"), fragment.length)
+    return data[:size] if size <= len(data) else read_at(path, fragment.offset, size)
+
+
+def _checked_runs(moof: bytes, fragment: Fragment, path: Path, known: set[int]) -> list[_Run]:
+    """The runs of the tracks `known`, which are as long and as large as the journal says. Raises MalformedBoxes."""
+    try:
+        runs = list(_runs(moof))
+    except (KeyError, ValueError, struct.error):  # there are boxes, but not ours
+        runs = []
+    place = len(moof) + 8
+    for run in runs:
+        if run.track not in known or run.offset != place:
+            break
+        place += int(run.table[:, 1].sum())
+    spans = {run.track: (run.start, run.start + int(run.table[:, 0].sum())) for run in runs}
+    sound_end = spans.get(AUDIO_TRACK, (0, fragment.audio_end))[1]
+    pictures = (fragment.start, fragment.start + fragment.duration)
+    if place != fragment.length or spans.get(VIDEO_TRACK) != pictures or sound_end != fragment.audio_end:
+        raise MalformedBoxes(f"{path.name} is not what its journal says, from byte {fragment.offset} on")
+    return runs
 
 
 def _runs(moof: bytes) -> Iterator[_Run]:

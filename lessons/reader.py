@@ -165,7 +165,7 @@ class LessonFiles:
 
     def download(self, id: str, source: str = CAMERA) -> Progressive:
         """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline. UnknownLesson while
-        nothing is recorded."""
+        nothing is recorded, MalformedBoxes when it would not be as long as the lesson."""
         from lessons import progressive  # numpy only in the process that serves a download
 
         folder = self._folder(id)

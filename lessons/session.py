@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from appliance.durable import Appender, make_folder, sync_folder
+from appliance.durable import Appender, make_folder, set_aside, sync_folder
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Lesson, LessonState, Packet, VideoFormat
 from lessons.assembler import SCREEN_RULES, SECOND, Append, Assembler, Close, Order
@@ -59,8 +59,7 @@ def incident_of(error: OSError) -> str:
 
 def reserve(folder: Path) -> None:
     """Set aside a little space, so that a lesson on a full disk can still be marked as stopped."""
-    with (folder / RESERVE).open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+    set_aside(folder / RESERVE, RESERVE_BYTES)
 
 
 def create(root: Path, created: Created, metrics: Metrics, now_ns: int) -> Session:

@@ -17,6 +17,7 @@ from flask import Blueprint, Response, jsonify, request, send_file
 from flask_babel import gettext as _
 from werkzeug.http import parse_range_header
 
+from appliance.boxes import MalformedBoxes
 from ui.context import Context, here
 from ui.ports import Download
 from ui.problems import Problem
@@ -29,9 +30,11 @@ blueprint = Blueprint("media", __name__, url_prefix="/lessons/<string(maxlength=
 
 @contextmanager
 def known(what: str) -> Iterator[None]:
-    """Turn the client's LookupError, and a file deleted meanwhile, into 404."""
+    """Turn the client's LookupError, and a file deleted meanwhile, into 404, a damaged file into 500 and the reason."""
     try:
         yield
+    except MalformedBoxes as error:
+        raise Problem(500, f"the recording is damaged: {error}") from None
     except (LookupError, FileNotFoundError):
         raise Problem(404, f"there is no such {what}") from None
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from lessons.catalogue import FILE, Catalogue
 from lessons.journal import NAME
@@ -57,6 +60,24 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, root: Path, noise: bytes) -
     catalogue = Catalogue(tmp_path / FILE, root)
     assert ids(catalogue) == [ID, EARLIER]
     catalogue.close()
+
+
+@settings(max_examples=60)
+@given(noise=st.binary(min_size=1, max_size=40), place=st.integers(0, 10**6))
+@example(noise=b"\xe1", place=-1)
+def test_a_garbled_file_raises_nothing(noise: bytes, place: int) -> None:
+    """`place` counts from the first byte, -1 is the table's name in the schema."""
+    with tempfile.TemporaryDirectory() as name:
+        file, root = Path(name) / FILE, Path(name) / "lessons"
+        begin(root)
+        Catalogue(file, root).close()
+        data = bytearray(file.read_bytes())
+        where = data.index(b"CREATE TABLE") + len("CREATE") if place < 0 else place % (len(data) - len(noise))
+        data[where : where + len(noise)] = noise
+        file.write_bytes(data)
+        catalogue = Catalogue(file, root)
+        assert len(catalogue.all()) <= 2
+        catalogue.close()
 
 
 def test_a_file_of_another_version_is_made_anew(tmp_path: Path, root: Path) -> None:

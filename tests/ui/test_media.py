@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.boxes import MalformedBoxes
 from appliance.messages import LessonState
 from tests.ui.conftest import Kit
-from tests.ui.doubles import PART
+from tests.ui.doubles import PART, Bytes
 from ui.media import attachment
 from ui.views import file_name
 
@@ -67,6 +68,21 @@ def test_playlist(kit: Kit) -> None:
 def test_what_is_not_there(kit: Kit, file: str) -> None:
     response = kit.client().get(f"/lessons/nothing/{file}", headers=kit.pupil())
     assert response.status_code == 404 and response.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("file", ["lesson.mp4", "screen.mp4"])
+def test_a_damaged_recording_is_refused_with_the_reason(kit: Kit, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(id: str, source: str = "camera") -> Bytes:
+        raise MalformedBoxes("part-0001.mp4 is shorter than its journal says")
+
+    monkeypatch.setattr(kit.lessons, "download", refuse)
+    id = kit.lessons.add("Fractions", "ended").id
+    response = kit.client().get(f"/lessons/{id}/{file}", headers=kit.pupil())
+    assert response.status_code == 500 and response.content_type == "application/problem+json"
+    assert (
+        response.json
+        and response.json["detail"] == "the recording is damaged: part-0001.mp4 is shorter than its journal says"
+    )
 
 
 def test_nobody_without_the_code(kit: Kit) -> None:
