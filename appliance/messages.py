@@ -66,6 +66,10 @@ SCREEN_MAIN = track_name("screen", "main")
 SCREEN_OPUS = track_name("screen", "opus")
 
 
+Visibility = Literal["class", "teacher", "school"]
+"""Who may see a recording: pupils who joined with the code of its lesson, the teacher only, every pupil of the kit."""
+
+
 # --- events ------------------------------------------------------------------------------------------
 
 
@@ -107,6 +111,10 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
     lost_s: float = 0.0
     gaps: int = 0
     planned_end: float | None = None
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
+    visibility: Visibility = "class"
 
 
 class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):
@@ -142,10 +150,6 @@ class DiskState(msgspec.Struct, frozen=True, tag="disk"):
 
 
 Event = Health | CaptureState | LessonState | ViewersState | SourceState | DiskState
-
-
-Visibility = Literal["class", "teacher", "school"]
-"""Who may see a lesson: pupils who joined with its code, the teacher only, every pupil of the school."""
 
 
 # --- commands ----------------------------------------------------------------------------------------
@@ -195,6 +199,21 @@ class StartLesson(msgspec.Struct, frozen=True, tag="start_lesson"):
     title: str
     code: str
     minutes: float | None = None
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
+
+
+class DescribeLesson(msgspec.Struct, frozen=True, tag="describe_lesson"):
+    """To lessons: other words for a lesson, or others who may see it; None leaves what stands. `group` is the class.
+    Refused with `not_found`, `invalid` or `unavailable`. Idempotent."""
+
+    id: str
+    title: str | None = None
+    subject: str | None = None
+    group: str | None = None
+    teacher: str | None = None
+    visibility: Visibility | None = None
 
 
 class MarkLesson(msgspec.Struct, frozen=True, tag="mark_lesson"):
@@ -319,6 +338,7 @@ Command = (
     | GetLesson
     | ListLessons
     | DeleteLesson
+    | DescribeLesson
     | MarkLesson
     | RemoveMark
     | PutTrack
@@ -367,6 +387,10 @@ class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
     gaps: int
     thumbnail: bool
     screen_s: float = 0.0
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
+    visibility: Visibility = "class"
 
 
 class Marked(msgspec.Struct, frozen=True, tag="marked"):

@@ -85,6 +85,10 @@ class Settings(BaseModel):
         le=600,
         description="How long a lesson is planned when nobody says; until then it goes on after a power cut.",
     )
+    lesson_visibility: Literal["class", "teacher", "school"] = Field(
+        "class",
+        description="Who may see a new lesson's recording: class (who joined with its code), teacher, school (all).",
+    )
     auto_chapters: bool = Field(
         True,
         description="Whether a chapter begins where the board or the shared screen changes page.",

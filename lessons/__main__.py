@@ -17,6 +17,7 @@ from lessons.commands import Commands
 from lessons.edits import Edits
 from lessons.handlers import dispatch
 from lessons.illustrator import Illustrator
+from lessons.library import Library
 from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
@@ -46,9 +47,13 @@ def main() -> None:
         recorder.start(live)
     amendments = Amendments(recorder, Edits(root), catalogue.refresh)
     illustrator = Illustrator(root, recorder.live_id, amendments.write, look=me.settings.auto_chapters)
-    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
+    commands = Commands(
+        root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes,
+        me.settings.lesson_visibility,
+    )  # fmt: skip
     handlers = {
         **commands.handlers(),
+        **Library(amendments, commands.get, time.time).handlers(),
         **Marks(amendments, time.time).handlers(),
         **Tracks(root, amendments, time.time).handlers(),
     }

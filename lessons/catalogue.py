@@ -17,14 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
 
-from appliance.messages import Lesson
+from appliance.messages import Lesson, Visibility
 from lessons.journal import NAME, parse
 from lessons.recording import fold
 from lessons.session import THUMBNAIL, describe
 
 log = structlog.get_logger()
 
-VERSION = 2  # of the table below, kept in PRAGMA user_version
+VERSION = 3  # of the table below, kept in PRAGMA user_version
 FILE = "catalogue.sqlite"
 BUSY_MS = 5000
 # SQLite quotes what it could not understand of a garbled schema, and that need not be text.
@@ -54,6 +54,10 @@ class Row(Base):
     parts: Mapped[int]
     gaps: Mapped[int]
     screen_s: Mapped[float]
+    subject: Mapped[str]
+    group: Mapped[str]
+    teacher: Mapped[str]
+    visibility: Mapped[Visibility] = mapped_column(String)
     size: Mapped[int]
     modified_ns: Mapped[int]
 
@@ -136,14 +140,16 @@ class Catalogue:
             Row(
                 id=id, code=lesson.code, title=lesson.title, state=lesson.state, started_at=lesson.started_at,
                 duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
-                screen_s=lesson.screen_s, size=status.st_size, modified_ns=status.st_mtime_ns,
+                screen_s=lesson.screen_s, subject=lesson.subject, group=lesson.group, teacher=lesson.teacher,
+                visibility=lesson.visibility, size=status.st_size, modified_ns=status.st_mtime_ns,
             )
         )  # fmt: skip
 
     def _lesson(self, row: Row) -> Lesson:
         return Lesson(
             row.id, row.code, row.title, row.state, row.started_at, row.duration_s, row.bytes, row.parts, row.gaps,
-            (self._root / row.id / THUMBNAIL).exists(), row.screen_s,
+            (self._root / row.id / THUMBNAIL).exists(), row.screen_s, row.subject, row.group, row.teacher,
+            row.visibility,
         )  # fmt: skip
 
     def _run(self, work: Callable[[Session], T]) -> T:

@@ -12,6 +12,7 @@ from appliance import bus
 from appliance.messages import (
     Command,
     DeleteLesson,
+    DescribeLesson,
     GetLesson,
     Lesson,
     LessonList,
@@ -24,6 +25,7 @@ from appliance.messages import (
     Reply,
     StartLesson,
     StopLesson,
+    Visibility,
 )
 from appliance.settings import Settings
 from lessons.reader import LessonFiles
@@ -41,9 +43,24 @@ class LessonsClient(LessonFiles):
         super().__init__(settings.lessons)
         self._bus = settings.bus
 
-    def start(self, title: str, code: str, minutes: float | None = None) -> Lesson:
+    def start(
+        self, title: str, code: str, minutes: float | None = None, subject: str = "", group: str = "", teacher: str = ""
+    ) -> Lesson:
         """Begin a lesson of so many planned minutes. Refused with `conflict` while one is live."""
-        return self._lesson(StartLesson(title, code, minutes))
+        return self._lesson(StartLesson(title, code, minutes, subject, group, teacher))
+
+    def describe(
+        self,
+        id: str,
+        title: str | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        teacher: str | None = None,
+        visibility: Visibility | None = None,
+    ) -> Lesson:
+        """Other words for a lesson, or others who may see it. Refused with `not_found`, `invalid` or `unavailable`.
+        Idempotent."""
+        return self._lesson(DescribeLesson(id, title, subject, group, teacher, visibility))
 
     def stop(self, id: str) -> Lesson:
         """End a lesson; returns when all of it is durable. Idempotent."""

@@ -25,27 +25,28 @@ from appliance.messages import (
     ListLessons,
     StartLesson,
     StopLesson,
+    Visibility,
 )
 from lessons import session
 from lessons.catalogue import ID, Catalogue
 from lessons.handlers import Handlers
-from lessons.journal import Created
+from lessons.journal import Created, Described
+from lessons.library import check
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
 
 log = structlog.get_logger()
 
-LONGEST_TITLE = 200
 LONGEST_MINUTES = 24 * 60
 
 
 class Commands:
     """What the service does when asked. `boot_id` names this boot of the machine, `minutes` is how long a lesson is
-    planned when nobody says."""
+    planned when nobody says, `visibility` who may see a new one."""
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None], minutes: float,
+        publish: Callable[[Event], None], minutes: float, visibility: Visibility = "class",
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -54,6 +55,7 @@ class Commands:
         self._metrics = metrics
         self._publish = publish
         self._minutes = minutes
+        self._visibility = visibility
         self._starting = threading.Lock()
 
     def handlers(self) -> Handlers:
@@ -67,25 +69,25 @@ class Commands:
 
     def start(self, command: StartLesson) -> Lesson:
         """Raises CommandRefused."""
-        if len(command.title) > LONGEST_TITLE:
-            raise CommandRefused("invalid", f"the title is longer than {LONGEST_TITLE} characters")
+        check(command)
         minutes = self._minutes if command.minutes is None else command.minutes
         if not 0 < minutes <= LONGEST_MINUTES:
             raise CommandRefused("invalid", f"a lesson has at most {LONGEST_MINUTES} minutes")
         if not self._starting.acquire(blocking=False):
             raise CommandRefused("conflict", "a lesson is being started")
         try:
-            return self._begin(command.title, command.code, minutes)
+            return self._begin(command, minutes)
         finally:
             self._starting.release()
 
-    def _begin(self, title: str, code: str, minutes: float) -> Lesson:
+    def _begin(self, asked: StartLesson, minutes: float) -> Lesson:
         if self._recorder.live:
             raise CommandRefused("conflict", "a lesson is live")
         at = time.time()
         id = f"{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        created = Created(id, title, code, at, self._boot_id, at + minutes * 60)
-        live = session.create(self._root, created, self._metrics, time.monotonic_ns())
+        created = Created(id, asked.title, asked.code, at, self._boot_id, at + minutes * 60)
+        described = Described(at, None, asked.subject, asked.group, asked.teacher, self._visibility)
+        live = session.create(self._root, created, self._metrics, time.monotonic_ns(), described)
         info = live.info()  # before the writer has it
         self._recorder.start(live)
         self._catalogue.refresh(id)

@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from lessons.journal import (
     NAME,
     SCREEN,
     Created,
+    Described,
     Fragment,
     Gap,
     PartClosed,
@@ -62,20 +63,25 @@ def reserve(folder: Path) -> None:
     set_aside(folder / RESERVE, RESERVE_BYTES)
 
 
-def create(root: Path, created: Created, metrics: Metrics, now_ns: int) -> Session:
+def create(
+    root: Path, created: Created, metrics: Metrics, now_ns: int, described: Described | None = None
+) -> Session:  # fmt: skip
     """A new lesson. Where the disk refuses it, it is live all the same, with that as its `incident`, and gets its
     folder and its journal when the disk takes them."""
-    return Session(root / created.id, Recording(created), 0, 1, None, created.boot_id, metrics, now_ns, now_ns)
+    first: list[Record] = [created] if described is None else [created, described]
+    return Session(
+        root / created.id, Recording(created), 0, 1, None, created.boot_id, metrics, now_ns, now_ns, first
+    )  # fmt: skip
 
 
-def settle(folder: Path, created: Created) -> int:
-    """Make the folder and the journal of a new lesson; the journal's length. Raises OSError when the disk refuses, and
-    leaves nothing."""
+def settle(folder: Path, first: Sequence[Record]) -> int:
+    """Make the folder of a new lesson and its journal with the `first` lines; the journal's length. Raises OSError when
+    the disk refuses, and leaves nothing."""
     make_folder(folder)
     try:
         reserve(folder)
         with Appender(folder / NAME) as journal:
-            journal.append(encode([created], 1))
+            journal.append(encode(first, 1))
             return journal.length
     except OSError:
         with contextlib.suppress(OSError):
@@ -109,7 +115,7 @@ class Session:
 
     def __init__(
         self, folder: Path, recording: Recording, journal_length: int, next_line: int, assembler: Assembler | None,
-        boot_id: str, metrics: Metrics, since_ns: int, ended_ns: int,
+        boot_id: str, metrics: Metrics, since_ns: int, ended_ns: int, first: Sequence[Record] = (),
     ) -> None:  # fmt: skip
         self.folder = folder
         self.recording = recording
@@ -125,6 +131,9 @@ class Session:
         self._journal: Appender | None = None
         self._journal_length = journal_length
         self._next_line = next_line
+        self._first = first  # of a journal that is still to be made
+        for record in first:
+            recording.apply(record)
         self._retry_ns = 0
         self._video_ns: int | None = None
         self._overflow_ns = 0
@@ -256,11 +265,11 @@ class Session:
             self.incident = ""
 
     def state(self) -> LessonState:
-        recording, created = self.recording, self.recording.created
+        recording, created, about = self.recording, self.recording.created, self.recording.about
         return LessonState(
-            created.id, created.code, created.title, recording.state, created.started_at, recording.duration_s,
+            created.id, created.code, about.title, recording.state, created.started_at, recording.duration_s,
             recording.bytes, self.incident, recording.duration_s + recording.lost_s, recording.lost_s,
-            len(recording.gaps), created.planned_end,
+            len(recording.gaps), created.planned_end, about.subject, about.group, about.teacher, about.visibility,
         )  # fmt: skip
 
     def info(self) -> Lesson:
@@ -288,8 +297,8 @@ class Session:
     def _settle(self) -> None:
         """Make the lesson's folder where it has none. Raises OSError when the disk refuses."""
         if not self._journal_length:
-            self._journal_length = settle(self.folder, self.recording.created)
-            self._next_line = 2
+            self._journal_length = settle(self.folder, self._first)
+            self._next_line = len(self._first) + 1
 
     def _carry_out(self, orders: Iterable[Order], track: _Track, now_ns: int) -> None:
         try:
@@ -394,11 +403,11 @@ def screen_s(recording: Recording) -> float:
 
 def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
     """The catalogue's view of a lesson."""
-    created = recording.created
+    created, about = recording.created, recording.about
     return Lesson(
-        created.id, created.code, created.title, recording.state, created.started_at, recording.duration_s,
+        created.id, created.code, about.title, recording.state, created.started_at, recording.duration_s,
         recording.bytes, sum(1 for part in recording.parts if part.fragments), len(recording.gaps), thumbnail,
-        screen_s(recording),
+        screen_s(recording), about.subject, about.group, about.teacher, about.visibility,
     )  # fmt: skip
 
 

@@ -37,7 +37,12 @@ def install(app: Flask, default: str) -> None:
 
 def script_strings(page: str) -> dict[str, str]:
     """The sentences that the scripts of `page` show; rendered into the page as JSON."""
-    tables = {"join": [_join], "teacher": [_teacher, _marks], "lessons": [_lessons], "lesson": [_lesson, _tracks]}
+    tables = {
+        "join": [_join],
+        "teacher": [_teacher, _marks],
+        "lessons": [_lessons, _edit],
+        "lesson": [_lesson, _tracks],
+    }
     return {name: sentence for table in tables[page] for name, sentence in table().items()}
 
 
@@ -108,6 +113,14 @@ def _marks() -> dict[str, str]:
 
 def _lessons() -> dict[str, str]:
     return {"failed": _("This did not work. Try again."), "deleted": _("The lesson was deleted.")}
+
+
+def _edit() -> dict[str, str]:
+    return {
+        "described": _("Saved: {title}"),
+        "refused": _("This cannot be saved: {reason}"),
+        "unreachable": _("The kit cannot be reached. Check the Wi-Fi and try again."),
+    }
 
 
 def _tracks() -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import segno
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -94,7 +95,16 @@ def lessons() -> str | BaseResponse:
     if not isinstance(who, Identity):
         return who
     found = sorted(context.lessons.list(), key=lambda lesson: lesson.started_at, reverse=True)
-    return render_template("lessons.html", lessons=found, teacher=who.role == "teacher")
+    return render_template("lessons.html", lessons=found, teacher=who.role == "teacher", seen_by=seen_by())
+
+
+def seen_by() -> dict[str, str]:
+    """Who may see a recording, in words."""
+    return {
+        "class": _("The class: who joined with the code"),
+        "teacher": _("The teacher only"),
+        "school": _("All pupils of the school"),
+    }
 
 
 @blueprint.get("/lessons/<string(maxlength=64):id>")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Watching
+from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Visibility, Watching
 
 
 class Download(Protocol):
@@ -59,7 +59,18 @@ class Timeline(Protocol):
 class Lessons(Protocol):
     """Commands raise bus.CommandRefused or bus.BusError; disk reads raise LookupError for what is not there."""
 
-    def start(self, title: str, code: str, minutes: float | None = None) -> Lesson: ...
+    def start(
+        self, title: str, code: str, minutes: float | None = None, subject: str = "", group: str = "", teacher: str = ""
+    ) -> Lesson: ...
+    def describe(
+        self,
+        id: str,
+        title: str | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        teacher: str | None = None,
+        visibility: Visibility | None = None,
+    ) -> Lesson: ...
     def stop(self, id: str) -> Lesson: ...
     def get(self, id: str) -> Lesson: ...
     def list(self) -> Listed: ...

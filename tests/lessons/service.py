@@ -22,6 +22,7 @@ from appliance.messages import (
     Packet,
     Reply,
     RequestKeyframe,
+    Visibility,
 )
 from appliance.settings import Settings
 from lessons import recovery
@@ -31,6 +32,7 @@ from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
 from lessons.edits import Edits
 from lessons.handlers import dispatch
+from lessons.library import Library
 from lessons.marks import Marks
 from lessons.recorder import Recorder
 from lessons.tracks import Tracks
@@ -76,8 +78,9 @@ class Lessons:
     """The service's threads and objects without its process."""
 
     def __init__(
-        self, settings: Settings, backlog: Callable[[], Backlog] = Backlog, wall: Callable[[], float] = time.time
-    ) -> None:
+        self, settings: Settings, backlog: Callable[[], Backlog] = Backlog, wall: Callable[[], float] = time.time,
+        visibility: Visibility = "class",
+    ) -> None:  # fmt: skip
         self.states: list[LessonState] = []
         self.illustrated: list[Path] = []
         self.stopping = threading.Event()
@@ -93,9 +96,10 @@ class Lessons:
         if live:
             self.recorder.start(live)
         self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55)
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, visibility)
         handlers = {
             **commands.handlers(),
+            **Library(self.amendments, commands.get, time.time).handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
         }

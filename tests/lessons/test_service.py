@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,8 +39,8 @@ def serve(settings: Settings) -> Iterator[Callable[[], Lessons]]:
     """Starts the service; may be asked again after the first was closed."""
     started: list[Lessons] = []
 
-    def start() -> Lessons:
-        started.append(Lessons(settings))
+    def start(**options: Any) -> Lessons:
+        started.append(Lessons(settings, **options))
         return started[-1]
 
     yield start

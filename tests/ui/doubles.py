@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from appliance.bus import BusError, CommandRefused
-from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Watching
+from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Visibility, Watching
 from lessons.chapters import Chapter, to_vtt
 from lessons.pdf import Page, write
 from lessons.playlist import Span
@@ -65,16 +67,32 @@ class MemoryLessons:
         self.known[id] = lesson
         return lesson
 
-    def start(self, title: str, code: str, minutes: float | None = None) -> Lesson:
+    def start(
+        self, title: str, code: str, minutes: float | None = None, subject: str = "", group: str = "", teacher: str = ""
+    ) -> Lesson:
         self._answering()
         self.minutes = minutes
         if any(lesson.state == "live" for lesson in self.known.values()):
             raise CommandRefused("conflict", "a lesson is live")
-        return self.add(title, "live")
+        return self.describe(self.add(title, "live").id, None, subject, group, teacher)
+
+    def describe(
+        self,
+        id: str,
+        title: str | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        teacher: str | None = None,
+        visibility: Visibility | None = None,
+    ) -> Lesson:
+        said = {"title": title, "subject": subject, "group": group, "teacher": teacher, "visibility": visibility}
+        changes = {name: value for name, value in said.items() if value is not None}
+        self.known[id] = msgspec.structs.replace(self.get(id), **changes)
+        return self.known[id]
 
     def stop(self, id: str) -> Lesson:
         lesson = self.get(id)
-        ended = Lesson(id, lesson.code, lesson.title, "ended", lesson.started_at, 12.5, 1000, 1, 0, False)
+        ended = msgspec.structs.replace(lesson, state="ended", duration_s=12.5, bytes=1000)
         self.known[id] = ended
         return ended
 
