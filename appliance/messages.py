@@ -270,6 +270,25 @@ class ListLessons(msgspec.Struct, frozen=True, tag="list_lessons"):
     """To lessons: all lessons, newest first."""
 
 
+class FindLessons(msgspec.Struct, frozen=True, tag="find_lessons"):
+    """To lessons: those in which every word of `text` stands (in title, subject, class or teacher), that have this
+    subject, `group` (class) and teacher, and began from `since` up to, not including, `until` (Unix seconds); letter
+    case and accents do not count, empty or None is any. With `code` only what pupils who joined with it may see.
+    Answered with LessonList: of those found, in order, at most `limit` from `offset` on."""
+
+    text: str = ""
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
+    since: float | None = None
+    until: float | None = None
+    sort: Literal["date", "title", "length"] = "date"
+    descending: bool = True
+    limit: int | None = None
+    offset: int = 0
+    code: str | None = None
+
+
 class DeleteLesson(msgspec.Struct, frozen=True, tag="delete_lesson"):
     """To lessons. Refused with `conflict` while that lesson is live."""
 
@@ -337,6 +356,7 @@ Command = (
     | StopLesson
     | GetLesson
     | ListLessons
+    | FindLessons
     | DeleteLesson
     | DescribeLesson
     | MarkLesson
@@ -403,7 +423,14 @@ class Marked(msgspec.Struct, frozen=True, tag="marked"):
 
 
 class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):
+    """`total` counts all that were found. `subjects`, `groups` and `teachers` are those of all lessons that who asked
+    may see, by the alphabet."""
+
     lessons: list[Lesson]
+    total: int = 0
+    subjects: list[str] = []
+    groups: list[str] = []
+    teachers: list[str] = []
 
 
 class Watching(msgspec.Struct, frozen=True, tag="watching"):

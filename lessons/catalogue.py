@@ -7,19 +7,32 @@ another version or a damaged one is thrown away. Where the disk refuses, the cac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
-from sqlalchemy import Engine, String, create_engine, delete, event, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    String,
+    and_,
+    create_engine,
+    delete,
+    event,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
 
-from appliance.messages import Lesson, Visibility
+from appliance.messages import FindLessons, Lesson, LessonList, Visibility
 from lessons.journal import NAME, parse
 from lessons.recording import fold
+from lessons.search import key, words
 from lessons.session import THUMBNAIL, describe
 
 log = structlog.get_logger()
@@ -58,6 +71,10 @@ class Row(Base):
     group: Mapped[str]
     teacher: Mapped[str]
     visibility: Mapped[Visibility] = mapped_column(String)
+    title_key: Mapped[str]  # lessons.search.key of the above, as are the other keys
+    subject_key: Mapped[str]
+    group_key: Mapped[str]
+    teacher_key: Mapped[str]
     size: Mapped[int]
     modified_ns: Mapped[int]
 
@@ -118,6 +135,20 @@ class Catalogue:
 
         return self._run(work)
 
+    def find(self, wanted: FindLessons, live: str | None) -> LessonList:
+        """What is found; `live` is the id of the lesson that is live."""
+        visible = _visible(wanted, live)
+        found = [*visible, *_filters(wanted)]
+
+        def work(session: Session) -> LessonList:
+            total = session.scalar(select(func.count()).select_from(Row).where(*found))
+            rows = select(Row).where(*found).order_by(*_order(wanted)).limit(wanted.limit).offset(wanted.offset)
+            lessons = [self._lesson(row) for row in session.scalars(rows)]
+            pairs = ((Row.subject, Row.subject_key), (Row.group, Row.group_key), (Row.teacher, Row.teacher_key))
+            return LessonList(lessons, total or 0, *(_spelt(session, name, by, visible) for name, by in pairs))
+
+        return self._run(work)
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -141,7 +172,9 @@ class Catalogue:
                 id=id, code=lesson.code, title=lesson.title, state=lesson.state, started_at=lesson.started_at,
                 duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
                 screen_s=lesson.screen_s, subject=lesson.subject, group=lesson.group, teacher=lesson.teacher,
-                visibility=lesson.visibility, size=status.st_size, modified_ns=status.st_mtime_ns,
+                visibility=lesson.visibility, title_key=key(lesson.title), subject_key=key(lesson.subject),
+                group_key=key(lesson.group), teacher_key=key(lesson.teacher), size=status.st_size,
+                modified_ns=status.st_mtime_ns,
             )
         )  # fmt: skip
 
@@ -181,6 +214,44 @@ class Catalogue:
                 break
         log.error("catalogue kept in memory")
         return _prepare(_memory())
+
+
+def _visible(wanted: FindLessons, live: str | None) -> list[ColumnElement[bool]]:
+    """What keeps from pupils what they may not see; a lesson that is live is its class's whatever will be."""
+    if wanted.code is None:
+        return []
+    own = and_(Row.code == wanted.code, or_(Row.visibility == "class", Row.id == live))
+    return [or_(Row.visibility == "school", own)]
+
+
+def _filters(wanted: FindLessons) -> list[ColumnElement[bool]]:
+    keys = (Row.title_key, Row.subject_key, Row.group_key, Row.teacher_key)
+    found: list[ColumnElement[bool]] = [
+        or_(*(one.contains(word, autoescape=True) for one in keys)) for word in words(wanted.text)
+    ]
+    asked = ((Row.subject_key, wanted.subject), (Row.group_key, wanted.group), (Row.teacher_key, wanted.teacher))
+    found += [column == key(text) for column, text in asked if text]
+    if wanted.since is not None:
+        found.append(Row.started_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(Row.started_at < wanted.until)
+    return found
+
+
+def _order(wanted: FindLessons) -> list[ColumnElement[Any]]:
+    """The id, which sorts by time, decides where the rest is the same: the newest comes first."""
+    column = {"date": Row.started_at, "title": Row.title_key, "length": Row.duration_s}[wanted.sort]
+    return [column.desc() if wanted.descending else column.asc(), Row.id.desc()]
+
+
+def _spelt(
+    session: Session, name: InstrumentedAttribute[str], by: InstrumentedAttribute[str],
+    visible: Sequence[ColumnElement[bool]],
+) -> list[str]:  # fmt: skip
+    """The names that there are, each as it was written last."""
+    # Of a group, SQLite takes the other columns from the row that has the maximum.
+    rows = select(name, func.max(Row.started_at)).where(by != "", *visible).group_by(by).order_by(by)
+    return [text for text, _ in session.execute(rows)]
 
 
 class _OtherVersion(Exception):

@@ -13,6 +13,7 @@ from appliance.messages import (
     Command,
     DeleteLesson,
     DescribeLesson,
+    FindLessons,
     GetLesson,
     Lesson,
     LessonList,
@@ -76,6 +77,13 @@ class LessonsClient(LessonFiles):
         if not isinstance(reply, LessonList):
             raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
         return reply.lessons
+
+    def find(self, wanted: FindLessons) -> LessonList:
+        """The lessons that are looked for."""
+        reply = self._call(wanted)
+        if not isinstance(reply, LessonList):
+            raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
+        return reply
 
     def delete(self, id: str) -> None:
         """Remove a lesson and its files. Refused with `not_found`, or `conflict` while it is live."""

@@ -18,6 +18,7 @@ from appliance.messages import (
     DeleteLesson,
     Done,
     Event,
+    FindLessons,
     GetLesson,
     Lesson,
     LessonList,
@@ -64,6 +65,7 @@ class Commands:
             StopLesson: self.stop,
             GetLesson: self.get,
             ListLessons: self.list,
+            FindLessons: self.find,
             DeleteLesson: self.delete,
         }
 
@@ -115,7 +117,16 @@ class Commands:
         live = self._recorder.live
         if live and all(live.id != lesson.id for lesson in lessons):  # the disk has not taken it yet
             lessons.insert(0, live)
-        return LessonList(lessons)
+        return LessonList(lessons, len(lessons))
+
+    def find(self, command: FindLessons) -> LessonList:
+        """What is looked for; where any lesson is, also one that is live and that the disk has not taken yet."""
+        found = self._catalogue.find(command, self._recorder.live_id())
+        lessons, total = [self._current(lesson) for lesson in found.lessons], found.total
+        live = self._recorder.live
+        if live and _any(command, live.code) and self._catalogue.get(live.id) is None:
+            lessons, total = ([] if command.offset else [live]) + lessons, total + 1
+        return msgspec.structs.replace(found, lessons=lessons, total=total)
 
     def _known(self, id: str) -> Lesson:
         live = self._recorder.live
@@ -151,3 +162,12 @@ class Commands:
         )
         log.info("lesson deleted", lesson=id)
         return Done()
+
+
+def _any(wanted: FindLessons, code: str) -> bool:
+    """Whether any lesson of this code is looked for."""
+    return (
+        wanted.code in (None, code)
+        and msgspec.structs.replace(wanted, sort="date", descending=True, limit=None, offset=0, code=None)
+        == FindLessons()
+    )

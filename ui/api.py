@@ -159,13 +159,6 @@ def default_title(wall: float) -> str:
     return str(_("Lesson of %(moment)s", moment=moment_text(wall, str(get_locale() or "fr"))))
 
 
-@blueprint.get("/lessons")
-def list_lessons() -> Response:
-    context = here()
-    context.require("teacher", "pupil")
-    return private(jsonify(lessons=[lesson_view(lesson) for lesson in context.lessons.list()]))
-
-
 @blueprint.get(f"/lessons/{LESSON}")
 def get_lesson(id: str) -> Response:
     context = here()

@@ -6,7 +6,18 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Visibility, Watching
+from appliance.messages import (
+    Done,
+    FindLessons,
+    Lesson,
+    LessonList,
+    Marked,
+    Quality,
+    QualityChoice,
+    Still,
+    Visibility,
+    Watching,
+)
 
 
 class Download(Protocol):
@@ -74,6 +85,7 @@ class Lessons(Protocol):
     def stop(self, id: str) -> Lesson: ...
     def get(self, id: str) -> Lesson: ...
     def list(self) -> Listed: ...
+    def find(self, wanted: FindLessons) -> LessonList: ...
     def delete(self, id: str) -> object: ...
     def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked: ...
     def change_mark(self, id: str, mark: str, text: str | None = None, at_s: float | None = None) -> Marked: ...

@@ -5,15 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from appliance.bus import BusError, CommandRefused
-from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Visibility, Watching
+from appliance.messages import (
+    Done,
+    FindLessons,
+    Lesson,
+    LessonList,
+    Marked,
+    Quality,
+    QualityChoice,
+    Still,
+    Visibility,
+    Watching,
+)
 from lessons.chapters import Chapter, to_vtt
 from lessons.pdf import Page, write
 from lessons.playlist import Span
+from lessons.search import key, words
 from lessons.timeline import Gap, Timeline
 from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
@@ -39,6 +51,33 @@ class Bytes:
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         for at in range(start, stop, 1000):
             yield self._data[at : min(stop, at + 1000)]
+
+
+def found(lessons: Listed, wanted: FindLessons) -> LessonList:
+    """As the catalogue answers; `lessons` are all, newest first."""
+    listed = [one for one in lessons if wanted.code is None or may_see(wanted.code, one)]
+    keys: dict[str, Callable[[Lesson], Any]] = {
+        "date": lambda one: one.started_at,
+        "title": lambda one: key(one.title),
+        "length": lambda one: one.duration_s,
+    }
+    kept = [
+        one
+        for one in listed
+        if all(word in key(f"{one.title} {one.subject} {one.group} {one.teacher}") for word in words(wanted.text))
+        and all(key(getattr(wanted, name)) in ("", key(getattr(one, name))) for name in ("subject", "group", "teacher"))
+        and (wanted.since is None or one.started_at >= wanted.since)
+        and (wanted.until is None or one.started_at < wanted.until)
+    ]
+    kept.sort(key=keys[wanted.sort], reverse=wanted.descending)
+    stop = None if wanted.limit is None else wanted.offset + wanted.limit
+    names = [sorted({getattr(one, name) for one in listed} - {""}) for name in ("subject", "group", "teacher")]
+    return LessonList(kept[wanted.offset : stop], len(kept), *names)
+
+
+def may_see(code: str, lesson: Lesson) -> bool:
+    own = lesson.code == code and (lesson.visibility == "class" or lesson.state == "live")
+    return own or lesson.visibility == "school"
 
 
 class MemoryLessons:
@@ -105,6 +144,9 @@ class MemoryLessons:
     def list(self) -> Listed:
         self._answering()
         return sorted(self.known.values(), key=lambda lesson: lesson.id, reverse=True)
+
+    def find(self, wanted: FindLessons) -> LessonList:
+        return found(self.list(), wanted)
 
     def delete(self, id: str) -> None:
         if self.get(id).state == "live":

@@ -15,13 +15,14 @@ from playwright.sync_api import Page
 from werkzeug.serving import make_server
 
 from appliance.bus import CommandRefused
-from appliance.messages import Lesson
+from appliance.messages import FindLessons, Lesson, LessonList
 from appliance.settings import Settings
 from lessons.client import LessonsClient
 from lessons.recording import Recording
 from lessons.session import describe
 from tests.browser import wait_page
 from tests.lessons.room import read
+from tests.ui.doubles import found
 
 Listed = list[Lesson]
 
@@ -38,6 +39,9 @@ class RecordedLessons(LessonsClient):
 
     def list(self) -> Listed:
         return [self.get(folder.name) for folder in sorted(self.root.iterdir(), reverse=True)]
+
+    def find(self, wanted: FindLessons) -> LessonList:
+        return found(self.list(), wanted)
 
     def recording(self, id: str) -> Recording:
         """The lesson as its journal tells it now."""

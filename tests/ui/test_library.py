@@ -1,7 +1,8 @@
-"""The library over HTTP: what is said of lessons."""
+"""The library over HTTP: what is said of lessons, and how they are found by it."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -79,3 +80,53 @@ def test_the_list_says_what_lessons_are_about(kit: Kit) -> None:
     page = kit.client().get("/lessons", headers=kit.pupil()).text
     assert "Maths" in page and "&lt;b&gt;M. Petit" in page and "data-do" not in page and "<template" not in page
     assert 'data-do="edit"' in kit.client().get("/lessons", headers=kit.teacher()).text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["Ballons", "Équations", "Fractions"]),
+        ("q=equa", ["Équations"]),
+        ("subject=MATHS&sort=title", ["Équations", "Fractions"]),
+        ("sort=title&order=desc&limit=2", ["Fractions", "Équations"]),
+        ("limit=1&offset=2", ["Fractions"]),
+        ("since=2026-11-24", []),
+        ("since=2026-11-23&until=2026-11-23", ["Ballons", "Équations", "Fractions"]),
+        ("since=1795420802", ["Ballons", "Équations"]),
+        ("until=1795420802.5", ["Équations", "Fractions"]),
+        ("order=asc", ["Fractions", "Équations", "Ballons"]),
+    ],
+)
+def test_lessons_are_found(kit: Kit, query: str, found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    for title, subject in (("Fractions", "Maths"), ("Équations", "maths"), ("Ballons", "Sport")):
+        kit.lessons.describe(kit.lessons.add(title, "ended").id, subject=subject)
+    answer = kit.client().get(f"/api/v1/lessons?{query}", headers=kit.teacher()).get_json()
+    assert [lesson["title"] for lesson in answer["lessons"]] == found
+    assert answer["subjects"] == ["Maths", "Sport", "maths"] and answer["total"] >= len(found)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["sort=size", "order=up", "limit=0", "limit=1001", "limit=x", "offset=-1", "limit=٣", "since=today", "until=1e999",
+     "since=2026-13-01", "until=nan", "until=9999-12-31", "since=2026-11-23T08:00"],
+)  # fmt: skip
+def test_searches_that_nobody_understands(kit: Kit, query: str) -> None:
+    response = kit.client().get(f"/api/v1/lessons?{query}", headers=kit.pupil())
+    assert response.status_code == 400 and response.get_json()["detail"].startswith(query.partition("=")[0])
+    assert kit.client().get("/lessons?sort=date:up", headers=kit.pupil()).status_code == 400
+
+
+def test_the_list_shows_a_page_at_a_time(kit: Kit) -> None:
+    for number in range(130):
+        kit.lessons.add(f"Cours {number}", "ended")
+    client, pupil = kit.client(), kit.pupil()
+    pages = [client.get(f"/lessons?q=cours&offset={offset}", headers=pupil).text for offset in (0, 60, 120)]
+    assert [page.count('class="card lesson"') for page in pages] == [60, 60, 10]
+    assert 'href="/lessons?q=cours&amp;offset=60" rel="next"' in pages[0] and 'rel="prev"' not in pages[0]
+    assert 'offset=0" rel="prev"' in pages[1] and 'offset=120" rel="next"' in pages[1]
+    assert 'rel="next"' not in pages[2]
+    nothing = client.get("/lessons?q=%22%3E%3Cb%3E", headers={**pupil, "Accept-Language": "en"}).text
+    assert "No recording is like this." in nothing and '"><b>' not in nothing
+    assert 'name="q"' not in kit.client().get("/", headers=pupil).text

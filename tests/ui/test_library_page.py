@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import BrowserContext, expect
 
 from tests.ui.conftest import Kit
@@ -70,3 +72,34 @@ def test_a_lesson_is_corrected_in_the_list_by_keyboard(kit: Kit, context: Browse
     title.press("Enter")
     expect(card.get_by_role("alert")).to_have_text("Cela n’a pas marché. Réessayez.")
     kit.lessons.silent = False
+
+
+def test_recordings_are_searched_by_keyboard(kit: Kit, context: BrowserContext) -> None:
+    kit.lessons.describe(kit.lessons.add("Équations", "ended").id, subject="Maths", group="3e B")
+    sign_in(context, "pupil")
+    page = context.new_page()
+    page.goto("/lessons")
+    assert violations(page) == []
+    search = page.get_by_role("searchbox", name="Chercher")
+    search.fill("equa")
+    search.press("Enter")
+    expect(page).to_have_url(re.compile("q=equa"))
+    expect(page.locator("[data-lesson] h2")).to_have_text(["Équations"])
+    expect(page.get_by_role("status").last).to_have_text("Enregistrements trouvés : 1")
+    page.get_by_label("Matière").select_option("Maths")
+    page.get_by_label("Ordre").select_option("title")
+    page.get_by_role("button", name="Chercher").press("Enter")
+    expect(page.locator("[data-lesson] h2")).to_have_text(["Équations"])
+    expect(page.get_by_label("Matière")).to_have_value("Maths")
+    expect(page.get_by_label("Ordre")).to_have_value("title")
+    for width in (400, 800, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+    assert violations(page) == []
+    search.fill("rien de tel")
+    search.press("Enter")
+    expect(page.get_by_role("status").last).to_have_text("Aucun enregistrement ne correspond.")
+    assert violations(page) == []
+    page.get_by_role("link", name="Tout montrer").press("Enter")
+    expect(page).to_have_url(re.compile("/lessons$"))
+    expect(page.locator("[data-lesson]")).not_to_have_count(1)
