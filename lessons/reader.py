@@ -10,8 +10,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from appliance.messages import Visibility
 from lessons import pdf, playlist, stills, strip, timeline
 from lessons.chapters import Chapter, chapters, to_vtt
 from lessons.journal import CAMERA, NAME, parse
@@ -25,6 +26,7 @@ PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
 SHEET = re.compile(r"\d{4}\.jpg")
 STILL = re.compile(r"\d{1,15}\.jpg")
 REMEMBERED = 8
+REMEMBERED_AUDIENCES = 4000
 COMPARED_BYTES = 64
 
 
@@ -63,6 +65,14 @@ class _Remembered:
         return self._recording
 
 
+class Audience(NamedTuple):
+    """Who may see a lesson: `visibility`, the `code` that pupils of its class joined with, and whether it is live."""
+
+    code: str
+    visibility: Visibility
+    live: bool
+
+
 Spans = list[playlist.Span]
 Chapters = list[Chapter]
 Captions = list[tuple[str, str]]
@@ -75,6 +85,29 @@ class LessonFiles:
         self._root = root
         self._lock = threading.Lock()
         self._journals: OrderedDict[str, _Remembered] = OrderedDict()
+        self._audiences: OrderedDict[str, tuple[tuple[int, int, int], Audience]] = OrderedDict()
+
+    def audience(self, id: str) -> Audience:
+        """Asked for every file of every viewer: a journal that is as it was is not read again, and those of a list do
+        not drive out those of who watches."""
+        folder = self._folder(id)
+        status = (folder / NAME).stat()
+        version = status.st_ino, status.st_size, status.st_mtime_ns
+        with self._lock:
+            known = self._audiences.pop(id, None)
+            if known is None or known[0] != version:
+                known = version, self._read_audience(folder)
+            self._audiences[id] = known
+            while len(self._audiences) > REMEMBERED_AUDIENCES:
+                self._audiences.popitem(last=False)
+            return known[1]
+
+    def _read_audience(self, folder: Path) -> Audience:
+        watched = folder.name in self._journals
+        recording = self._recording(folder) if watched else fold(parse((folder / NAME).read_bytes()).records)
+        if recording is None:
+            raise UnknownLesson(f"lesson {folder.name} has no usable journal")
+        return Audience(recording.created.code, recording.about.visibility, recording.state == "live")
 
     def captions(self, id: str) -> Captions:
         """(language, label) of the caption tracks, by language."""

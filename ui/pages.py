@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
 from appliance.messages import FindLessons
+from ui.access import check
 from ui.api import join_address
 from ui.auth import COOKIES, Identity, identify, new_viewer
 from ui.context import Context, here
@@ -139,6 +140,7 @@ def lesson(id: str) -> str | BaseResponse:
     who = visitor(context)
     if not isinstance(who, Identity):
         return who
+    check(context, who, id)
     found = context.lessons.get(id)
     with known("lesson"):
         timeline = timeline_view(context.lessons.timeline(id))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from appliance.bus import CommandRefused
 from appliance.settings import Settings
+from lessons import reader
 from lessons.client import LessonsClient
-from lessons.journal import NAME
+from lessons.edits import Edits
+from lessons.journal import NAME, Described, Parsed, parse
+from lessons.reader import LessonFiles, UnknownLesson
+from lessons.session import remove
 from tests.lessons.media import film
-from tests.lessons.room import ID, read, record
+from tests.lessons.room import AT, ID, begin, read, record
 from tests.lessons.service import Capture, Lessons, until
 from tests.lessons.test_service import capture, serve, settings
 
@@ -80,3 +85,45 @@ def test_the_school_says_who_may_see_new_lessons(settings: Settings, serve: Call
     serve(visibility="teacher")
     lesson = LessonsClient(settings).start("", "7Q2F")
     assert lesson.visibility == read(settings.lessons / lesson.id).about.visibility == "teacher"
+
+
+def test_who_may_see_it_follows_the_journal(tmp_path: Path) -> None:
+    live = begin(tmp_path)
+    files = LessonFiles(tmp_path)
+    assert files.audience(ID) == ("7Q2F", "class", True)
+    live.note([Described(AT, visibility="teacher")], 0)
+    assert files.audience(ID) == files.audience(ID) == ("7Q2F", "teacher", True)
+    assert files.playlist(ID)  # remembered by now
+    live.stop(0, AT)
+    assert files.audience(ID) == ("7Q2F", "teacher", False)
+    Edits(tmp_path).write(ID, lambda recording: [Described(AT, visibility="school")])
+    assert files.audience(ID) == ("7Q2F", "school", False)
+    (tmp_path / ID / NAME).write_bytes(b"nothing of use\n")
+    with pytest.raises(UnknownLesson):
+        files.audience(ID)
+    remove(tmp_path, ID)
+    for id in (ID, "../secrets"):
+        with pytest.raises(UnknownLesson):
+            files.audience(id)
+
+
+def test_a_long_list_does_not_drive_out_who_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = record(tmp_path, film(4)).name
+    for number in range(20):
+        begin(tmp_path, f"20261124-0815{number:02d}-4f2a").stop(0, AT)
+    files = LessonFiles(tmp_path)
+    files.playlist(watched)
+    for folder in tmp_path.iterdir():
+        files.audience(folder.name)
+    read_again: list[bytes] = []
+
+    def noted(data: bytes, first_line: int = 1) -> Parsed:
+        read_again.append(data)
+        return parse(data, first_line)
+
+    monkeypatch.setattr(reader, "parse", noted)
+    for folder in tmp_path.iterdir():
+        files.audience(folder.name)
+    assert read_again == []
+    files.playlist(watched)
+    assert read_again == [b""]

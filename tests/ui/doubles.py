@@ -25,10 +25,12 @@ from appliance.messages import (
 from lessons.chapters import Chapter, to_vtt
 from lessons.pdf import Page, write
 from lessons.playlist import Span
+from lessons.reader import Audience
 from lessons.search import key, words
 from lessons.timeline import Gap, Timeline
 from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
+from ui.access import pupil_may_see
 
 STARTED_AT = 1_795_420_800.0
 PART = bytes(range(256)) * 40
@@ -55,7 +57,11 @@ class Bytes:
 
 def found(lessons: Listed, wanted: FindLessons) -> LessonList:
     """As the catalogue answers; `lessons` are all, newest first."""
-    listed = [one for one in lessons if wanted.code is None or may_see(wanted.code, one)]
+    listed = [
+        one
+        for one in lessons
+        if wanted.code is None or pupil_may_see(wanted.code, one.code, one.visibility, one.state == "live")
+    ]
     keys: dict[str, Callable[[Lesson], Any]] = {
         "date": lambda one: one.started_at,
         "title": lambda one: key(one.title),
@@ -75,11 +81,6 @@ def found(lessons: Listed, wanted: FindLessons) -> LessonList:
     return LessonList(kept[wanted.offset : stop], len(kept), *names)
 
 
-def may_see(code: str, lesson: Lesson) -> bool:
-    own = lesson.code == code and (lesson.visibility == "class" or lesson.state == "live")
-    return own or lesson.visibility == "school"
-
-
 class MemoryLessons:
     """`silent` makes it a service that does not answer."""
 
@@ -87,6 +88,7 @@ class MemoryLessons:
         self.folder = folder
         self.known: dict[str, Lesson] = {}
         self.silent = False
+        self.unsettled: set[str] = set()  # live, and refused by the disk
         self.minutes: float | None = None
         self.marks: dict[str, Marked] = {}
         self.tracks: dict[str, str] = {}
@@ -144,6 +146,12 @@ class MemoryLessons:
     def list(self) -> Listed:
         self._answering()
         return sorted(self.known.values(), key=lambda lesson: lesson.id, reverse=True)
+
+    def audience(self, id: str) -> Audience:
+        if id not in self.known or id in self.unsettled:
+            raise LookupError(id)
+        lesson = self.known[id]
+        return Audience(lesson.code, lesson.visibility, lesson.state == "live")
 
     def find(self, wanted: FindLessons) -> LessonList:
         return found(self.list(), wanted)

@@ -41,10 +41,10 @@ function show() {
   element("lesson-title").textContent = page.lesson?.state === "live" || state === "ended" ? page.lesson.title : "";
   const places = { again: "#t=-30", rewind: "", replay: "" };
   for (const [id, place] of Object.entries(places)) {
-    if (page.lesson) element(id).href = page.lesson.page + place;
+    if (page.lesson?.page) element(id).href = page.lesson.page + place;
   }
   element("again").hidden = element("rewind").hidden = state !== "live" && state !== "reconnecting";
-  element("replay").hidden = state !== "ended" || !page.lesson.recorded_s;
+  element("replay").hidden = state !== "ended" || !page.lesson.recorded_s || !page.lesson.page; // it may be the teacher's only
   if (state !== "live") element("sound").hidden = true;
 }
 
