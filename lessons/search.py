@@ -5,13 +5,15 @@ from __future__ import annotations
 import unicodedata
 
 MOST_WORDS = 12
-# What NFKD leaves as it is but people write either way.
-_SAME = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "’": "'", "ʼ": "'"})
+# What Unicode leaves apart but people write either way.
+_SAME = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ı": "i", "’": "'", "ʼ": "'"})
 
 
 def key(text: str) -> str:
     """`text` as it is compared: two that differ only in case, accents, ligatures or spaces have the same."""
-    parts = unicodedata.normalize("NFKD", text.casefold().translate(_SAME))
+    # Decomposed before as well as after: folding leaves apart some compatibility characters whose parts have case.
+    folded = unicodedata.normalize("NFKD", text).casefold().translate(_SAME)
+    parts = unicodedata.normalize("NFKD", folded)
     return " ".join("".join(letter for letter in parts if not unicodedata.combining(letter)).split())
 
 
