@@ -23,20 +23,21 @@ TRACK = f"{TRACKS}/<any(captions, chapters):kind>/<string(maxlength=35):language
 
 Kind = Literal["captions", "chapters"]
 
+N_ = str  # names a sentence for the catalogue of translations
 REFUSALS = (
-    "line {line}: the file is larger than {size} MiB",
-    "line {line}: the file must begin with WEBVTT",
-    "line {line}: an empty line must follow the first one",
-    "line {line}: there are more than {number} cues",
-    "line {line}: the text is not UTF-8",
-    "line {line}: no times ({example})",
-    "line {line}: the times must be written as {example}",
-    "line {line}: a cue must end after it begins",
-    "line {line}: an empty line is missing before these times",
-    "there are more than {number} chapters",
-    "{time} lies behind the lesson's end",
-    "a chapter's text is longer than {number} characters",
-    "the lesson has {number} text tracks",
+    N_("line {line}: the file is larger than {size} MiB"),
+    N_("line {line}: the file must begin with WEBVTT"),
+    N_("line {line}: an empty line must follow the first one"),
+    N_("line {line}: there are more than {number} cues"),
+    N_("line {line}: the text is not UTF-8"),
+    N_("line {line}: no times ({example})"),
+    N_("line {line}: the times must be written as {example}"),
+    N_("line {line}: a cue must end after it begins"),
+    N_("line {line}: an empty line is missing before these times"),
+    N_("there are more than {number} chapters"),
+    N_("{time} lies behind the lesson's end"),
+    N_("a chapter's text is longer than {number} characters"),
+    N_("the lesson has {number} text tracks"),
 )
 
 

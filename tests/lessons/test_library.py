@@ -16,7 +16,7 @@ from lessons.journal import NAME, Described, Parsed, parse
 from lessons.reader import LessonFiles, UnknownLesson
 from lessons.session import remove
 from tests.lessons.media import film
-from tests.lessons.room import AT, ID, begin, read, record
+from tests.lessons.room import AT, CODE, ID, begin, read, record
 from tests.lessons.service import Capture, Lessons, until
 from tests.lessons.test_service import capture, serve, settings
 
@@ -90,14 +90,14 @@ def test_the_school_says_who_may_see_new_lessons(settings: Settings, serve: Call
 def test_who_may_see_it_follows_the_journal(tmp_path: Path) -> None:
     live = begin(tmp_path)
     files = LessonFiles(tmp_path)
-    assert files.audience(ID) == ("7Q2F", "class", True)
+    assert files.audience(ID) == (CODE, "class", True)
     live.note([Described(AT, visibility="teacher")], 0)
-    assert files.audience(ID) == files.audience(ID) == ("7Q2F", "teacher", True)
+    assert files.audience(ID) == files.audience(ID) == (CODE, "teacher", True)
     assert files.playlist(ID)  # remembered by now
     live.stop(0, AT)
-    assert files.audience(ID) == ("7Q2F", "teacher", False)
+    assert files.audience(ID) == (CODE, "teacher", False)
     Edits(tmp_path).write(ID, lambda recording: [Described(AT, visibility="school")])
-    assert files.audience(ID) == ("7Q2F", "school", False)
+    assert files.audience(ID) == (CODE, "school", False)
     (tmp_path / ID / NAME).write_bytes(b"nothing of use\n")
     with pytest.raises(UnknownLesson):
         files.audience(ID)
