@@ -10,9 +10,11 @@ from pathlib import Path
 
 from appliance import network
 from appliance.api import ApiError, KitApi
+from appliance.lines import read_chain
 from appliance.settings import Settings
 
 LEAST_FREE = 2 * 1024**3  # bytes: about three hours of lessons
+RECEIPTS = "receipts.jsonl"  # of lessons.receipts
 MODULES = ("aiortc", "av", "cv2", "flask", "flask_socketio", "zeroconf", "zmq")
 
 
@@ -26,7 +28,7 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything once."""
-    for look in (_modules, _data, _camera, _microphone, _network, _services):
+    for look in (_modules, _data, receipts, _camera, _microphone, _network, _services):
         yield from look(settings)
 
 
@@ -47,6 +49,23 @@ def _data(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     level = "ok" if free >= LEAST_FREE else "wrong"
     yield Finding(level, f"data folder {folder}: {free / 1024**3:.1f} GiB free")
+
+
+def receipts(settings: Settings) -> Iterator[Finding]:
+    """Whether what was erased still follows from line to line."""
+    try:
+        chain = read_chain((settings.data_dir / RECEIPTS).read_bytes())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Finding("wrong", f"receipts: {error}")
+        return
+    if chain.broken:
+        lines = ", ".join(map(str, chain.broken))
+        yield Finding("wrong", f"receipts: line {lines} does not follow from the one before: damaged or changed")
+    else:
+        newest = f", the newest {chain.head}" if chain.head else ""
+        yield Finding("ok", f"receipts: {len(chain.links)} lines, an unbroken chain{newest}")
 
 
 def _camera(settings: Settings) -> Iterator[Finding]:

@@ -290,9 +290,11 @@ class FindLessons(msgspec.Struct, frozen=True, tag="find_lessons"):
 
 
 class DeleteLesson(msgspec.Struct, frozen=True, tag="delete_lesson"):
-    """To lessons. Refused with `conflict` while that lesson is live."""
+    """To lessons, on the word of the role `by`. Refused with `not_found`, `conflict` while that lesson is live, or
+    `unavailable` (the disk refuses)."""
 
     id: str
+    by: str = ""
 
 
 class Watch(msgspec.Struct, frozen=True, tag="watch"):

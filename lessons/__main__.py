@@ -10,16 +10,18 @@ import structlog
 
 from appliance import durable, service
 from appliance.command_pool import CommandPool
-from lessons import recovery, session, space
+from lessons import recovery, space
 from lessons.amendments import Amendments
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
 from lessons.edits import Edits
+from lessons.erase import Eraser
 from lessons.handlers import dispatch
 from lessons.illustrator import Illustrator
 from lessons.library import Library
 from lessons.marks import Marks
 from lessons.metrics import Metrics
+from lessons.receipts import Receipts
 from lessons.recorder import Recorder
 from lessons.tracks import Tracks
 from lessons.writer import Writer
@@ -30,10 +32,12 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def main() -> None:
     me = service.begin("lessons")
     root = me.settings.lessons
+    receipts = Receipts(me.settings.data_dir)
+    eraser = Eraser(root, receipts, lambda id: catalogue.erase(id), me.publisher.send, time.time)
     try:
         durable.keep_folder(root)
-        for grave in root.glob(".deleted-*"):
-            session.bury(grave)
+        receipts.reserve()
+        eraser.bury()
     except OSError as error:
         structlog.get_logger().error("no folder for lessons", folder=str(root), error=str(error))
     boot_id = BOOT_ID.read_text().strip()
@@ -48,9 +52,10 @@ def main() -> None:
     amendments = Amendments(recorder, Edits(root), catalogue.refresh)
     illustrator = Illustrator(root, recorder.live_id, amendments.write, look=me.settings.auto_chapters)
     commands = Commands(
-        root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes,
+        root, boot_id, recorder, catalogue, metrics, eraser, me.settings.lesson_minutes,
         me.settings.lesson_visibility,
     )  # fmt: skip
+    eraser.finish()
     handlers = {
         **commands.handlers(),
         **Library(amendments, commands.get, time.time).handlers(),

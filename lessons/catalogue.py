@@ -120,6 +120,19 @@ class Catalogue:
 
         self._run(work)
 
+    def erase(self, id: str) -> None:
+        """Forget a lesson so that no byte of the file tells of it. Raises OSError when the disk refuses."""
+        self.forget(id)
+        if self._engine.url.database:
+            try:
+                # What moved within the file may have left a copy of itself behind, which only writing all anew removes.
+                with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.execute(text("VACUUM"))
+                return
+            except _FAILURES as error:
+                self._into_memory(error)
+        self._remove()
+
     def get(self, id: str) -> Lesson | None:
         def work(session: Session) -> Lesson | None:
             row = session.get(Row, id)
@@ -191,12 +204,20 @@ class Catalogue:
             with Session(self._engine) as session:
                 return work(session)
         except _FAILURES as error:
-            log.error("catalogue failed; kept in memory from now on", error=str(error))
-            self._engine.dispose()
-            self._engine = _prepare(_memory())
-            self.rebuild()
+            self._into_memory(error)
             with Session(self._engine) as session:
                 return work(session)
+
+    def _into_memory(self, error: Exception) -> None:
+        log.error("catalogue failed; kept in memory from now on", error=str(error))
+        self._engine.dispose()
+        self._engine = _prepare(_memory())
+        self.rebuild()
+
+    def _remove(self) -> None:
+        """Remove the files. Raises OSError."""
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def _open(self) -> Engine:
         for attempt in range(2):
@@ -207,8 +228,7 @@ class Catalogue:
                 engine.dispose()
                 log.warning("catalogue made anew", error=str(error), attempt=attempt)
             try:
-                for suffix in ("", "-journal", "-wal", "-shm"):
-                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                self._remove()
             except OSError as error:
                 log.error("catalogue not removed", error=str(error))
                 break
@@ -266,10 +286,17 @@ def _file(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}")
 
     # No write-ahead log: to read past one writes its index, so that on a stalled disk not even a list would come.
+    # What is deleted is overwritten: it was somebody's lesson. What VACUUM sorts, it sorts in memory.
     @event.listens_for(engine, "connect")
     def _connected(connection: object, record: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        for pragma in ("journal_mode=TRUNCATE", f"busy_timeout={BUSY_MS}", "synchronous=FULL"):
+        for pragma in (
+            "journal_mode=TRUNCATE",
+            f"busy_timeout={BUSY_MS}",
+            "synchronous=FULL",
+            "secure_delete=ON",
+            "temp_store=MEMORY",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

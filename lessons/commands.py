@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -17,19 +15,18 @@ from appliance.bus import CommandRefused
 from appliance.messages import (
     DeleteLesson,
     Done,
-    Event,
     FindLessons,
     GetLesson,
     Lesson,
     LessonList,
-    LessonState,
     ListLessons,
     StartLesson,
     StopLesson,
     Visibility,
 )
 from lessons import session
-from lessons.catalogue import ID, Catalogue
+from lessons.catalogue import Catalogue
+from lessons.erase import Eraser
 from lessons.handlers import Handlers
 from lessons.journal import Created, Described
 from lessons.library import check
@@ -47,14 +44,14 @@ class Commands:
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None], minutes: float, visibility: Visibility = "class",
+        eraser: Eraser, minutes: float, visibility: Visibility = "class",
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
         self._recorder = recorder
         self._catalogue = catalogue
         self._metrics = metrics
-        self._publish = publish
+        self._eraser = eraser
         self._minutes = minutes
         self._visibility = visibility
         self._starting = threading.Lock()
@@ -148,19 +145,12 @@ class Commands:
         live = self._recorder.live
         if live and live.id == id:
             raise CommandRefused("conflict", "the lesson is live")
-        lesson = self._catalogue.get(id) if ID.fullmatch(id) else None
-        if lesson is None:
-            raise CommandRefused("not_found", f"there is no lesson {id}")
         try:
-            session.remove(self._root, id)
+            self._eraser.erase(id, "hand", command.by)
+        except LookupError:
+            raise CommandRefused("not_found", f"there is no lesson {id}") from None
         except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise CommandRefused("unavailable", session.incident_of(error)) from None
-        self._catalogue.forget(id)
-        self._publish(
-            LessonState(id, lesson.code, lesson.title, "deleted", lesson.started_at, lesson.duration_s, lesson.bytes)
-        )
-        log.info("lesson deleted", lesson=id)
+            raise CommandRefused("unavailable", session.incident_of(error)) from None
         return Done()
 
 

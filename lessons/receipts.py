@@ -9,7 +9,6 @@ of.
 from __future__ import annotations
 
 import errno
-import os
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -195,8 +194,7 @@ class Receipts:
         if path.exists():
             return
         try:
-            with path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+            durable.set_aside(path, RESERVE_BYTES)
         except OSError as error:
             log.info("no space set aside for receipts", error=str(error))
             with suppress(OSError):

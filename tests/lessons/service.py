@@ -31,9 +31,11 @@ from lessons.backlog import Backlog
 from lessons.catalogue import FILE, Catalogue
 from lessons.commands import Commands
 from lessons.edits import Edits
+from lessons.erase import Eraser
 from lessons.handlers import dispatch
 from lessons.library import Library
 from lessons.marks import Marks
+from lessons.receipts import Receipts
 from lessons.recorder import Recorder
 from lessons.tracks import Tracks
 from lessons.writer import Writer
@@ -86,9 +88,12 @@ class Lessons:
         self.stopping = threading.Event()
         counters = self.metrics = metrics()
         root = settings.lessons
+        self.publisher = Publisher(settings.bus, "lessons")
+        self.receipts = Receipts(settings.data_dir)
+        self.eraser = Eraser(root, self.receipts, lambda id: self.catalogue.erase(id), self._publish, wall)
+        self.eraser.bury()
         live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time())
         self.catalogue = Catalogue(settings.data_dir / FILE, root)
-        self.publisher = Publisher(settings.bus, "lessons")
         writer = Writer(self.catalogue.refresh)
         self.recorder = Recorder(
             settings.bus, counters, writer, self._publish, self.illustrated.append, backlog=backlog, wall=wall
@@ -96,7 +101,7 @@ class Lessons:
         if live:
             self.recorder.start(live)
         self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, visibility)
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, visibility)
         handlers = {
             **commands.handlers(),
             **Library(self.amendments, commands.get, time.time).handlers(),
