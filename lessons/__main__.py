@@ -13,6 +13,7 @@ from appliance.command_pool import CommandPool
 from lessons import recovery, space
 from lessons.amendments import Amendments
 from lessons.catalogue import FILE, Catalogue
+from lessons.clock import Clock
 from lessons.commands import Commands
 from lessons.edits import Edits
 from lessons.erase import Eraser
@@ -23,6 +24,7 @@ from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.receipts import Receipts
 from lessons.recorder import Recorder
+from lessons.retention import Retention
 from lessons.tracks import Tracks
 from lessons.writer import Writer
 
@@ -51,14 +53,17 @@ def main() -> None:
         recorder.start(live)
     amendments = Amendments(recorder, Edits(root), catalogue.refresh)
     illustrator = Illustrator(root, recorder.live_id, amendments.write, look=me.settings.auto_chapters)
+    days = me.settings.retention_days
     commands = Commands(
-        root, boot_id, recorder, catalogue, metrics, eraser, me.settings.lesson_minutes,
+        root, boot_id, recorder, catalogue, metrics, eraser, me.settings.lesson_minutes, days,
         me.settings.lesson_visibility,
     )  # fmt: skip
-    eraser.finish()
+    clock = Clock(me.settings.data_dir, boot_id)
+    retention = Retention(root, catalogue, amendments, eraser, receipts, clock, days, recorder.live_id)
     handlers = {
         **commands.handlers(),
         **Library(amendments, commands.get, time.time).handlers(),
+        **retention.handlers(),
         **Marks(amendments, time.time).handlers(),
         **Tracks(root, amendments, time.time).handlers(),
     }
@@ -68,6 +73,7 @@ def main() -> None:
     me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)
     me.spawn("recorder", recorder.run, me.stopping)
     me.spawn("illustrator", illustrator.run, me.stopping)
+    me.spawn("retention", retention.run, me.stopping)
     me.start()
     server.serve(me.stopping)
     me.join()

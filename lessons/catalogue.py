@@ -37,7 +37,7 @@ from lessons.session import THUMBNAIL, describe
 
 log = structlog.get_logger()
 
-VERSION = 3  # of the table below, kept in PRAGMA user_version
+VERSION = 4  # of the table below, kept in PRAGMA user_version
 FILE = "catalogue.sqlite"
 BUSY_MS = 5000
 # SQLite quotes what it could not understand of a garbled schema, and that need not be text.
@@ -75,6 +75,9 @@ class Row(Base):
     subject_key: Mapped[str]
     group_key: Mapped[str]
     teacher_key: Mapped[str]
+    ends_at: Mapped[float | None]
+    sent: Mapped[bool]
+    warned_at: Mapped[float | None]
     size: Mapped[int]
     modified_ns: Mapped[int]
 
@@ -186,8 +189,8 @@ class Catalogue:
                 duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
                 screen_s=lesson.screen_s, subject=lesson.subject, group=lesson.group, teacher=lesson.teacher,
                 visibility=lesson.visibility, title_key=key(lesson.title), subject_key=key(lesson.subject),
-                group_key=key(lesson.group), teacher_key=key(lesson.teacher), size=status.st_size,
-                modified_ns=status.st_mtime_ns,
+                group_key=key(lesson.group), teacher_key=key(lesson.teacher), ends_at=lesson.ends_at, sent=lesson.sent,
+                warned_at=lesson.warned_at, size=status.st_size, modified_ns=status.st_mtime_ns,
             )
         )  # fmt: skip
 
@@ -195,7 +198,7 @@ class Catalogue:
         return Lesson(
             row.id, row.code, row.title, row.state, row.started_at, row.duration_s, row.bytes, row.parts, row.gaps,
             (self._root / row.id / THUMBNAIL).exists(), row.screen_s, row.subject, row.group, row.teacher,
-            row.visibility,
+            row.visibility, row.ends_at, row.sent, row.warned_at,
         )  # fmt: skip
 
     def _run(self, work: Callable[[Session], T]) -> T:

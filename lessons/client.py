@@ -16,6 +16,7 @@ from appliance.messages import (
     Event,
     FindLessons,
     GetLesson,
+    KeepLesson,
     Lesson,
     LessonList,
     LessonState,
@@ -92,6 +93,11 @@ class LessonsClient(LessonFiles):
         `unavailable` when the disk refuses."""
         self._call(DeleteLesson(id, "teacher"))
         self.forget(id)
+
+    def keep(self, id: str, ends_at: float) -> Lesson:
+        """Have a lesson deleted at `ends_at` (Unix seconds). Refused with `not_found`, `invalid` or `unavailable`."""
+        self._call(KeepLesson(id, ends_at))
+        return self.get(id)
 
     def note(self, event: Event) -> None:
         """Hear of what happens: a lesson that is gone is forgotten."""

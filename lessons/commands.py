@@ -32,6 +32,7 @@ from lessons.journal import Created, Described
 from lessons.library import check
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
+from lessons.retention import dated
 
 log = structlog.get_logger()
 
@@ -40,11 +41,11 @@ LONGEST_MINUTES = 24 * 60
 
 class Commands:
     """What the service does when asked. `boot_id` names this boot of the machine, `minutes` is how long a lesson is
-    planned when nobody says, `visibility` who may see a new one."""
+    planned when nobody says, `days` how long one is kept, `visibility` who may see a new one."""
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        eraser: Eraser, minutes: float, visibility: Visibility = "class",
+        eraser: Eraser, minutes: float, days: float, visibility: Visibility = "class",
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -54,6 +55,7 @@ class Commands:
         self._eraser = eraser
         self._minutes = minutes
         self._visibility = visibility
+        self._days = days
         self._starting = threading.Lock()
 
     def handlers(self) -> Handlers:
@@ -91,7 +93,7 @@ class Commands:
         self._recorder.start(live)
         self._catalogue.refresh(id)
         log.info("lesson started", lesson=id)
-        return info
+        return dated(info, self._days)
 
     def stop(self, command: StopLesson) -> Lesson:
         """Raises CommandRefused."""
@@ -102,7 +104,7 @@ class Commands:
             raise CommandRefused("unavailable", "disk_slow: the lesson is being closed") from None
         if stopped:
             log.info("lesson stopped", lesson=id)
-        return stopped or self._known(id)
+        return dated(stopped, self._days) if stopped else self._known(id)
 
     def get(self, command: GetLesson) -> Lesson:
         """Raises CommandRefused."""
@@ -113,7 +115,7 @@ class Commands:
         lessons = [self._current(lesson) for lesson in self._catalogue.all()]
         live = self._recorder.live
         if live and all(live.id != lesson.id for lesson in lessons):  # the disk has not taken it yet
-            lessons.insert(0, live)
+            lessons.insert(0, dated(live, self._days))
         return LessonList(lessons, len(lessons))
 
     def find(self, command: FindLessons) -> LessonList:
@@ -122,7 +124,7 @@ class Commands:
         lessons, total = [self._current(lesson) for lesson in found.lessons], found.total
         live = self._recorder.live
         if live and _any(command, live.code) and self._catalogue.get(live.id) is None:
-            lessons, total = ([] if command.offset else [live]) + lessons, total + 1
+            lessons, total = ([] if command.offset else [dated(live, self._days)]) + lessons, total + 1
         return msgspec.structs.replace(found, lessons=lessons, total=total)
 
     def _known(self, id: str) -> Lesson:
@@ -133,11 +135,13 @@ class Commands:
         return self._current(lesson)
 
     def _current(self, lesson: Lesson) -> Lesson:
-        """The catalogue's entry, corrected for what only the recorder knows: which lesson is live, and how long."""
+        """The catalogue's entry, corrected for what only the recorder knows: which lesson is live, and how long; with
+        the date that holds for it."""
         live = self._recorder.live
         if live and live.id == lesson.id:
-            return live
-        return msgspec.structs.replace(lesson, state="interrupted") if lesson.state == "live" else lesson
+            return dated(live, self._days)
+        known = msgspec.structs.replace(lesson, state="interrupted") if lesson.state == "live" else lesson
+        return dated(known, self._days)
 
     def delete(self, command: DeleteLesson) -> Done:
         """Raises CommandRefused."""

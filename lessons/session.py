@@ -407,5 +407,6 @@ def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
     return Lesson(
         created.id, created.code, about.title, recording.state, created.started_at, recording.duration_s,
         recording.bytes, sum(1 for part in recording.parts if part.fragments), len(recording.gaps), thumbnail,
-        screen_s(recording), about.subject, about.group, about.teacher, about.visibility,
+        screen_s(recording), about.subject, about.group, about.teacher, about.visibility, about.ends_at,
+        bool(recording.sent), recording.warned_at,
     )  # fmt: skip

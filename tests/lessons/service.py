@@ -29,6 +29,7 @@ from lessons import recovery
 from lessons.amendments import Amendments
 from lessons.backlog import Backlog
 from lessons.catalogue import FILE, Catalogue
+from lessons.clock import Clock
 from lessons.commands import Commands
 from lessons.edits import Edits
 from lessons.erase import Eraser
@@ -37,6 +38,7 @@ from lessons.library import Library
 from lessons.marks import Marks
 from lessons.receipts import Receipts
 from lessons.recorder import Recorder
+from lessons.retention import Retention
 from lessons.tracks import Tracks
 from lessons.writer import Writer
 from tests.lessons.media import ORIGIN_NS, pictures
@@ -81,7 +83,7 @@ class Lessons:
 
     def __init__(
         self, settings: Settings, backlog: Callable[[], Backlog] = Backlog, wall: Callable[[], float] = time.time,
-        visibility: Visibility = "class",
+        visibility: Visibility = "class", boot_s: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.states: list[LessonState] = []
         self.illustrated: list[Path] = []
@@ -101,10 +103,17 @@ class Lessons:
         if live:
             self.recorder.start(live)
         self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, visibility)
+        days = settings.retention_days
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, days, visibility)
+        self.retention = Retention(
+            root, self.catalogue, self.amendments, self.eraser, self.receipts,
+            Clock(settings.data_dir, BOOT, wall, boot_s),
+            days, self.recorder.live_id,
+        )  # fmt: skip
         handlers = {
             **commands.handlers(),
             **Library(self.amendments, commands.get, time.time).handlers(),
+            **self.retention.handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
         }
