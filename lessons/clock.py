@@ -32,7 +32,7 @@ class Known(msgspec.Struct, frozen=True):
 
     `ahead_s` is how far wall time was ahead of boot time when this boot was first seen, `stepped` whether that has
     changed since. `newest` is the newest wall time believed (None: none yet), `steady_s` how long one in doubt has run
-    steadily.
+    steadily, `doubt` why it was not believed.
     """
 
     boot: str
@@ -42,6 +42,7 @@ class Known(msgspec.Struct, frozen=True):
     newest: float | None = None
     stepped: bool = False
     steady_s: float = 0.0
+    doubt: Doubt = ""
 
 
 def look(known: Known | None, boot: str, wall: float, boot_s: float, written: float | None) -> tuple[Known, Doubt]:
@@ -58,16 +59,20 @@ def look(known: Known | None, boot: str, wall: float, boot_s: float, written: fl
     newest = written if known is None or known.newest is None else known.newest
     seen = Known(boot, ahead_s, wall, boot_s, newest, stepped)
     if newest is not None and wall < max(newest, written or newest):
-        return seen, "behind"
+        return _doubted(seen, "behind")
     if stepped:
-        return seen, "stepped"
+        return _doubted(seen, "stepped")
     if newest is None:
         return seen, ""  # nothing has a date yet
     if wall - newest > AWAY_S:
         steady_s = _steady(known, wall, boot_s, same=same) if known else 0.0
         if steady_s < STEADY_S:
-            return msgspec.structs.replace(seen, steady_s=steady_s), "ahead"
+            return _doubted(msgspec.structs.replace(seen, steady_s=steady_s), "ahead")
     return msgspec.structs.replace(seen, newest=wall), ""
+
+
+def _doubted(known: Known, doubt: Doubt) -> tuple[Known, Doubt]:
+    return msgspec.structs.replace(known, doubt=doubt), doubt
 
 
 def _steady(known: Known, wall: float, boot_s: float, *, same: bool) -> float:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.doctor import RECEIPTS, Finding, receipts
+from appliance.doctor import CLOCK, RECEIPTS, Finding, clock, receipts
 from appliance.lines import frame, read_chain
 from appliance.settings import Settings
+from lessons.clock import Clock
 
 
 def write(folder: Path, *words: str) -> None:
@@ -35,3 +36,16 @@ def test_a_whole_chain_a_torn_end_and_a_changed_line(tmp_path: Path) -> None:
     assert findings(tmp_path) == [
         Finding("wrong", "receipts: line 3 does not follow from the one before: damaged or changed")
     ]
+
+
+def test_a_clock_in_doubt_is_told(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert list(clock(settings)) == []
+    Clock(tmp_path, "a", lambda: 1_790_000_000.0, lambda: 50.0).look(1_789_990_000.0)
+    assert list(clock(settings)) == []
+    Clock(tmp_path, "b", lambda: 1_789_000_000.0, lambda: 50.0).look(1_788_000_000.0)
+    [finding] = clock(settings)
+    assert finding.level == "note"
+    assert "is behind a day that the kit has known (newest known day: 2026-09-21)" in finding.text
+    (tmp_path / CLOCK).write_bytes(b"garbled")
+    assert list(clock(settings)) == []
