@@ -101,6 +101,19 @@ def verify_lesson(config: Path | None, lesson_id: str) -> None:
     sys.exit(subprocess.run([sys.executable, "-m", "lessons.verify", str(folder)], check=False).returncode)
 
 
+@lesson.command("receipts")
+@click.pass_obj
+def list_receipts(config: Path | None) -> None:
+    """List the receipts of deleted lessons, oldest first."""
+    for entry in _api(config, "GET", "/receipts")["receipts"]:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["wall"]))
+        done = "erased" if entry["erased_at"] is not None else "being erased"
+        waiting = [uplink["name"] for uplink in entry["uplinks"] if uplink["told_at"] is None]
+        untold = f"  to be told: {', '.join(waiting)}" if waiting else ""
+        why = f"{entry['why']} {entry['by']}".strip()
+        click.echo(f"{entry['number']:5d}  {entry['id']}  {when}  {why}  {done}  {entry['sha256'] or '-'}{untold}")
+
+
 @main.command()
 @click.argument("lesson_id", metavar="ID")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))

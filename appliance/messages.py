@@ -290,9 +290,19 @@ class FindLessons(msgspec.Struct, frozen=True, tag="find_lessons"):
 
 
 class DeleteLesson(msgspec.Struct, frozen=True, tag="delete_lesson"):
-    """To lessons. Refused with `conflict` while that lesson is live."""
+    """To lessons, on the word of the role `by`. Refused with `not_found`, `conflict` while that lesson is live, or
+    `unavailable` (the disk refuses)."""
 
     id: str
+    by: str = ""
+
+
+class KeepLesson(msgspec.Struct, frozen=True, tag="keep_lesson"):
+    """To lessons: the lesson is to be deleted at `ends_at` (Unix seconds). Refused with `not_found`, `invalid` for a
+    time that is past or too far away, or `unavailable` (the disk refuses). Idempotent."""
+
+    id: str
+    ends_at: float
 
 
 class Watch(msgspec.Struct, frozen=True, tag="watch"):
@@ -359,6 +369,7 @@ Command = (
     | FindLessons
     | DeleteLesson
     | DescribeLesson
+    | KeepLesson
     | MarkLesson
     | RemoveMark
     | PutTrack
@@ -394,7 +405,8 @@ class History(msgspec.Struct, frozen=True, tag="history"):
 
 class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
     """One lesson as the catalogue knows it. `duration_s` is what replay can play, `screen_s` how much of a shared
-    screen there is beside it."""
+    screen there is beside it. At `ends_at` it is to be deleted (None: nobody can say), `sent` that an uplink has it,
+    `warned_at` since when its teacher is told that it will be deleted; both times in Unix seconds."""
 
     id: str
     code: str
@@ -411,6 +423,9 @@ class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
     group: str = ""
     teacher: str = ""
     visibility: Visibility = "class"
+    ends_at: float | None = None
+    sent: bool = False
+    warned_at: float | None = None
 
 
 class Marked(msgspec.Struct, frozen=True, tag="marked"):

@@ -37,7 +37,7 @@ from lessons.session import THUMBNAIL, describe
 
 log = structlog.get_logger()
 
-VERSION = 3  # of the table below, kept in PRAGMA user_version
+VERSION = 4  # of the table below, kept in PRAGMA user_version
 FILE = "catalogue.sqlite"
 BUSY_MS = 5000
 # SQLite quotes what it could not understand of a garbled schema, and that need not be text.
@@ -75,6 +75,9 @@ class Row(Base):
     subject_key: Mapped[str]
     group_key: Mapped[str]
     teacher_key: Mapped[str]
+    ends_at: Mapped[float | None]
+    sent: Mapped[bool]
+    warned_at: Mapped[float | None]
     size: Mapped[int]
     modified_ns: Mapped[int]
 
@@ -119,6 +122,19 @@ class Catalogue:
             session.commit()
 
         self._run(work)
+
+    def erase(self, id: str) -> None:
+        """Forget a lesson so that no byte of the file tells of it. Raises OSError when the disk refuses."""
+        self.forget(id)
+        if self._engine.url.database:
+            try:
+                # What moved within the file may have left a copy of itself behind, which only writing all anew removes.
+                with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.execute(text("VACUUM"))
+                return
+            except _FAILURES as error:
+                self._into_memory(error)
+        self._remove()
 
     def get(self, id: str) -> Lesson | None:
         def work(session: Session) -> Lesson | None:
@@ -173,8 +189,8 @@ class Catalogue:
                 duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
                 screen_s=lesson.screen_s, subject=lesson.subject, group=lesson.group, teacher=lesson.teacher,
                 visibility=lesson.visibility, title_key=key(lesson.title), subject_key=key(lesson.subject),
-                group_key=key(lesson.group), teacher_key=key(lesson.teacher), size=status.st_size,
-                modified_ns=status.st_mtime_ns,
+                group_key=key(lesson.group), teacher_key=key(lesson.teacher), ends_at=lesson.ends_at, sent=lesson.sent,
+                warned_at=lesson.warned_at, size=status.st_size, modified_ns=status.st_mtime_ns,
             )
         )  # fmt: skip
 
@@ -182,7 +198,7 @@ class Catalogue:
         return Lesson(
             row.id, row.code, row.title, row.state, row.started_at, row.duration_s, row.bytes, row.parts, row.gaps,
             (self._root / row.id / THUMBNAIL).exists(), row.screen_s, row.subject, row.group, row.teacher,
-            row.visibility,
+            row.visibility, row.ends_at, row.sent, row.warned_at,
         )  # fmt: skip
 
     def _run(self, work: Callable[[Session], T]) -> T:
@@ -191,12 +207,20 @@ class Catalogue:
             with Session(self._engine) as session:
                 return work(session)
         except _FAILURES as error:
-            log.error("catalogue failed; kept in memory from now on", error=str(error))
-            self._engine.dispose()
-            self._engine = _prepare(_memory())
-            self.rebuild()
+            self._into_memory(error)
             with Session(self._engine) as session:
                 return work(session)
+
+    def _into_memory(self, error: Exception) -> None:
+        log.error("catalogue failed; kept in memory from now on", error=str(error))
+        self._engine.dispose()
+        self._engine = _prepare(_memory())
+        self.rebuild()
+
+    def _remove(self) -> None:
+        """Remove the files. Raises OSError."""
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def _open(self) -> Engine:
         for attempt in range(2):
@@ -207,8 +231,7 @@ class Catalogue:
                 engine.dispose()
                 log.warning("catalogue made anew", error=str(error), attempt=attempt)
             try:
-                for suffix in ("", "-journal", "-wal", "-shm"):
-                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                self._remove()
             except OSError as error:
                 log.error("catalogue not removed", error=str(error))
                 break
@@ -266,10 +289,17 @@ def _file(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}")
 
     # No write-ahead log: to read past one writes its index, so that on a stalled disk not even a list would come.
+    # What is deleted is overwritten: it was somebody's lesson. What VACUUM sorts, it sorts in memory.
     @event.listens_for(engine, "connect")
     def _connected(connection: object, record: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        for pragma in ("journal_mode=TRUNCATE", f"busy_timeout={BUSY_MS}", "synchronous=FULL"):
+        for pragma in (
+            "journal_mode=TRUNCATE",
+            f"busy_timeout={BUSY_MS}",
+            "synchronous=FULL",
+            "secure_delete=ON",
+            "temp_store=MEMORY",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

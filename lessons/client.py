@@ -13,10 +13,13 @@ from appliance.messages import (
     Command,
     DeleteLesson,
     DescribeLesson,
+    Event,
     FindLessons,
     GetLesson,
+    KeepLesson,
     Lesson,
     LessonList,
+    LessonState,
     ListLessons,
     Marked,
     MarkLesson,
@@ -86,8 +89,20 @@ class LessonsClient(LessonFiles):
         return reply
 
     def delete(self, id: str) -> None:
-        """Remove a lesson and its files. Refused with `not_found`, or `conflict` while it is live."""
-        self._call(DeleteLesson(id))
+        """Erase a lesson, on the teacher's word. Refused with `not_found`, `conflict` while it is live, or
+        `unavailable` when the disk refuses."""
+        self._call(DeleteLesson(id, "teacher"))
+        self.forget(id)
+
+    def keep(self, id: str, ends_at: float) -> Lesson:
+        """Have a lesson deleted at `ends_at` (Unix seconds). Refused with `not_found`, `invalid` or `unavailable`."""
+        self._call(KeepLesson(id, ends_at))
+        return self.get(id)
+
+    def note(self, event: Event) -> None:
+        """Hear of what happens: a lesson that is gone is forgotten."""
+        if isinstance(event, LessonState) and event.state == "deleted":
+            self.forget(event.id)
 
     def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked:
         """A new mark at `at_s` seconds of the lesson, where the live lesson is now without. Refused with `not_found`,

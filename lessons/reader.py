@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from appliance.messages import Visibility
-from lessons import pdf, playlist, stills, strip, timeline
+from lessons import pdf, playlist, receipts, stills, strip, timeline
 from lessons.chapters import Chapter, chapters, to_vtt
 from lessons.journal import CAMERA, NAME, parse
+from lessons.receipts import Receipt
 from lessons.recording import Recording, fold
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Audience(NamedTuple):
 
 Spans = list[playlist.Span]
 Chapters = list[Chapter]
+Receipts = list[Receipt]
 Captions = list[tuple[str, str]]
 
 
@@ -108,6 +110,16 @@ class LessonFiles:
         if recording is None:
             raise UnknownLesson(f"lesson {folder.name} has no usable journal")
         return Audience(recording.created.code, recording.about.visibility, recording.state == "live")
+
+    def forget(self, id: str) -> None:
+        """Keep nothing of a lesson that is gone in memory."""
+        with self._lock:
+            self._journals.pop(id, None)
+            self._audiences.pop(id, None)
+
+    def receipts(self) -> Receipts:
+        """The receipts of what was erased, oldest first."""
+        return receipts.read(self._root.parent)
 
     def captions(self, id: str) -> Captions:
         """(language, label) of the caption tracks, by language."""

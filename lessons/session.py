@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from appliance.durable import Appender, make_folder, set_aside, sync_folder
+from appliance.durable import Appender, make_folder, set_aside
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Lesson, LessonState, Packet, VideoFormat
 from lessons.assembler import SCREEN_RULES, SECOND, Append, Assembler, Close, Order
@@ -407,21 +407,6 @@ def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
     return Lesson(
         created.id, created.code, about.title, recording.state, created.started_at, recording.duration_s,
         recording.bytes, sum(1 for part in recording.parts if part.fragments), len(recording.gaps), thumbnail,
-        screen_s(recording), about.subject, about.group, about.teacher, about.visibility,
+        screen_s(recording), about.subject, about.group, about.teacher, about.visibility, about.ends_at,
+        bool(recording.sent), recording.warned_at,
     )  # fmt: skip
-
-
-def remove(root: Path, id: str) -> None:
-    """Delete a lesson's folder: gone under its name at once and durably, then piece by piece."""
-    grave = root / f".deleted-{id}"
-    (root / id).rename(grave)
-    sync_folder(root)
-    bury(grave)
-
-
-def bury(grave: Path) -> None:
-    """Remove a renamed lesson folder; what resists is tried again at the next start."""
-    try:
-        shutil.rmtree(grave)
-    except OSError as error:
-        log.warning("deleted lesson not yet removed", folder=grave.name, error=str(error))

@@ -112,9 +112,10 @@ def part(id: str, name: str) -> Response:
         file = FileBytes(context.lessons.part_path(id, f"{name}.mp4"))
     response = Response(content_type="video/mp4")
     growing = is_live(context, id)
+    # What a browser keeps of a lesson that is over, it keeps for five minutes after that is deleted.
     # A browser that keeps some ranges of a file asks for others only if it has not changed (If-Range): of one that
     # grows it would get all of it, for every range.
-    response.headers["Cache-Control"] = "no-store" if growing else "private, max-age=3600"
+    response.headers["Cache-Control"] = "no-store" if growing else "private, max-age=300"
     return send(response, file, f"{id}-{name}-{file.length}")
 
 

@@ -53,6 +53,9 @@ def test_a_lesson_from_the_command_line(kit: Kit, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["lesson.mp4"]
     run("lesson", "delete", lesson, answer="y\n")
     assert run("lesson", "list") == ""
+    [receipt] = run("lesson", "receipts").splitlines()
+    assert lesson in receipt and "hand teacher  erased" in receipt and "Géométrie" not in receipt
+    assert "receipts: 2 lines, an unbroken chain" in run("doctor")
 
 
 def test_what_cannot_be_done_is_said_in_a_line(kit: Kit, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from appliance.messages import FindLessons
 from lessons.catalogue import FILE, Catalogue
 from lessons.journal import NAME, Created, Described
 from lessons.search import key
-from lessons.session import create, remove
+from lessons.session import create
 from tests.lessons.media import film
 from tests.lessons.room import AT, BOOT, ID, begin, feed, metrics, record
 
@@ -45,7 +46,7 @@ def test_newest_first(tmp_path: Path, root: Path) -> None:
 
 def test_it_follows_the_folders(tmp_path: Path, root: Path) -> None:
     Catalogue(tmp_path / FILE, root).close()
-    remove(root, EARLIER)
+    shutil.rmtree(root / EARLIER)
     begin(root, "20261125-081502-0003")
     (root / "20261126-081502-0004").mkdir()
     catalogue = Catalogue(tmp_path / FILE, root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from lessons.client import LessonsClient
 from lessons.edits import Edits
 from lessons.journal import NAME, Described, Parsed, parse
 from lessons.reader import LessonFiles, UnknownLesson
-from lessons.session import remove
 from tests.lessons.media import film
 from tests.lessons.room import AT, CODE, ID, begin, read, record
 from tests.lessons.service import Capture, Lessons, until
@@ -101,7 +101,7 @@ def test_who_may_see_it_follows_the_journal(tmp_path: Path) -> None:
     (tmp_path / ID / NAME).write_bytes(b"nothing of use\n")
     with pytest.raises(UnknownLesson):
         files.audience(ID)
-    remove(tmp_path, ID)
+    shutil.rmtree(tmp_path / ID)
     for id in (ID, "../secrets"):
         with pytest.raises(UnknownLesson):
             files.audience(id)

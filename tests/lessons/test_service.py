@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -78,9 +79,30 @@ def test_a_lesson_from_start_to_delete(settings: Settings, capture: Capture, ser
     client.delete(lesson.id)
     assert client.list() == []
     assert [state.state for state in lessons.states[-2:]] == ["ended", "deleted"]
+    [receipt] = client.receipts()
+    assert (receipt.erasing.id, receipt.erasing.why, receipt.erasing.by) == (lesson.id, "hand", "teacher")
+    assert receipt.erased_at is not None
     with pytest.raises(CommandRefused) as refused:
         client.get(lesson.id)
     assert refused.value.kind == "not_found"
+
+
+def test_a_lesson_that_is_gone_is_forgotten(settings: Settings, serve: Callable[[], Lessons]) -> None:
+    """Also by who did not ask for that: the catalogue's memory, and what was read of its journal."""
+    lessons = serve()
+    client = LessonsClient(settings)
+    id = client.start("Les volcans", "7Q2F").id
+    client.stop(id)
+    reader = LessonsClient(settings)
+    reader.playlist(id)
+    held = weakref.ref(next(iter(reader._journals.values())))
+    lessons.eraser.erase(id, "date", "")
+    gone = lessons.states[-1]
+    assert (gone.id, gone.state, gone.title) == (id, "deleted", "")
+    reader.note(gone)
+    assert held() is None
+    with pytest.raises(UnknownLesson):
+        reader.playlist(id)
 
 
 def test_a_restart_in_mid_lesson_misses_nothing(

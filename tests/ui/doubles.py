@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from lessons.chapters import Chapter, to_vtt
 from lessons.pdf import Page, write
 from lessons.playlist import Span
 from lessons.reader import Audience
+from lessons.receipts import Erasing, Receipt
 from lessons.search import key, words
 from lessons.timeline import Gap, Timeline
 from lessons.vtt import VttError, parse, render
@@ -38,6 +40,7 @@ ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 
 Listed = list[Lesson]
 Chapters = list[Chapter]
+Receipts = list[Receipt]
 Captions = list[tuple[str, str]]
 Spans = list[tuple[float, float, bool]]
 
@@ -92,6 +95,7 @@ class MemoryLessons:
         self.minutes: float | None = None
         self.marks: dict[str, Marked] = {}
         self.tracks: dict[str, str] = {}
+        self.erased: list[Receipt] = []
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -159,7 +163,15 @@ class MemoryLessons:
     def delete(self, id: str) -> None:
         if self.get(id).state == "live":
             raise CommandRefused("conflict", "the lesson is live")
-        del self.known[id]
+        lesson = self.known.pop(id)
+        number, at, sha256 = 2 * len(self.erased) + 1, lesson.started_at, hashlib.sha256(id.encode()).hexdigest()
+        what = Erasing(
+            id, "lesson", "hand", "teacher", at + 60, at, lesson.duration_s, lesson.bytes, 3, sha256, ["nuage"]
+        )
+        self.erased.append(Receipt(number, what, at + 61))
+
+    def receipts(self) -> Receipts:
+        return self.erased
 
     def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked:
         if self.get(id).state != "live" and at_s is None:

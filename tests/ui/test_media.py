@@ -108,7 +108,7 @@ def test_no_title_breaks_the_header(title: str) -> None:
 def test_a_part_that_grows_is_not_kept_by_browsers(kit: Kit) -> None:
     id = kit.lessons.add("Fractions", "live").id
     client, pupil = kit.client(), kit.pupil()
-    assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "private, max-age=3600"
+    assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "private, max-age=300"
     kit.state.note(LessonState(id, "123456", "Fractions", "live", 1000.0, 0.0, 0))
     assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "no-store"
 
