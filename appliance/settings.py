@@ -93,6 +93,10 @@ class Settings(BaseModel):
         True,
         description="Whether a chapter begins where the board or the shared screen changes page.",
     )
+    record_talk: bool = Field(
+        False,
+        description="Whether teachers may have pupils' voices recorded, lesson by lesson; without it they never are.",
+    )
     streaming_processes: int = Field(
         1,
         ge=1,

@@ -21,6 +21,7 @@ from lessons.library import Library
 from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
+from lessons.talk import Talk
 from lessons.tracks import Tracks
 from lessons.writer import Writer
 
@@ -38,7 +39,8 @@ def main() -> None:
         structlog.get_logger().error("no folder for lessons", folder=str(root), error=str(error))
     boot_id = BOOT_ID.read_text().strip()
     metrics = Metrics(me.registry)
-    live = recovery.recover(root, boot_id, metrics, time.monotonic_ns(), time.time())
+    talk = me.settings.record_talk
+    live = recovery.recover(root, boot_id, metrics, time.monotonic_ns(), time.time(), talk=talk)
     catalogue = Catalogue(me.settings.data_dir / FILE, root)
 
     writer = Writer(catalogue.refresh)
@@ -49,13 +51,14 @@ def main() -> None:
     illustrator = Illustrator(root, recorder.live_id, amendments.write, look=me.settings.auto_chapters)
     commands = Commands(
         root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes,
-        me.settings.lesson_visibility,
+        me.settings.lesson_visibility, talk=talk,
     )  # fmt: skip
     handlers = {
         **commands.handlers(),
         **Library(amendments, commands.get, time.time).handlers(),
         **Marks(amendments, time.time).handlers(),
         **Tracks(root, amendments, time.time).handlers(),
+        **Talk(amendments, talk, time.time).handlers(),
     }
     server = CommandPool(me.settings.bus, "lessons", partial(dispatch, handlers))
     me.spawn("writer", writer.run)

@@ -17,7 +17,7 @@ from lessons.recording import Part, Recording
 SEGMENT_S = 1.5  # with a keyframe a second, segments come out at two seconds
 # The longest possible segment: just short of SEGMENT_S, then a GOP at the assembler's limit of 4 s.
 TARGET_S = 6
-BESIDE_TARGET_S = 14  # the same with the screen's limit of 12 s
+BESIDE_TARGET_S = 14  # the same with the screen's limit of 12 s; of voices each fragment is a keyframe
 
 
 class Segment(NamedTuple):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lessons.progressive import Progressive
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
+PART = re.compile(r"(part|screen|talk)-\d{4,6}\.mp4")
 SHEET = re.compile(r"\d{4}\.jpg")
 STILL = re.compile(r"\d{1,15}\.jpg")
 REMEMBERED = 8

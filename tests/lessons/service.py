@@ -35,6 +35,7 @@ from lessons.handlers import dispatch
 from lessons.library import Library
 from lessons.marks import Marks
 from lessons.recorder import Recorder
+from lessons.talk import Talk
 from lessons.tracks import Tracks
 from lessons.writer import Writer
 from tests.lessons.media import ORIGIN_NS, pictures
@@ -86,7 +87,8 @@ class Lessons:
         self.stopping = threading.Event()
         counters = self.metrics = metrics()
         root = settings.lessons
-        live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time())
+        talk = settings.record_talk
+        live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time(), talk=talk)
         self.catalogue = Catalogue(settings.data_dir / FILE, root)
         self.publisher = Publisher(settings.bus, "lessons")
         writer = Writer(self.catalogue.refresh)
@@ -96,12 +98,15 @@ class Lessons:
         if live:
             self.recorder.start(live)
         self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, visibility)
+        commands = Commands(
+            root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55, visibility, talk=talk
+        )
         handlers = {
             **commands.handlers(),
             **Library(self.amendments, commands.get, time.time).handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
+            **Talk(self.amendments, talk, time.time).handlers(),
         }
         self._server = CommandPool(settings.bus, "lessons", partial(dispatch, handlers))
         self._threads = [
