@@ -21,6 +21,7 @@ def timeline_view(found: Timeline) -> dict[str, Any]:
         "gaps": named(GAP, found.gaps),
         "chapters": [chapter_view(one, found.stills) for one in found.chapters],
         "screen": named(SPAN, found.screen),
+        "talk": named(SPAN, found.talk),
         "silent": named(SILENCE, found.silent),
         "strip": "strip.vtt" if found.strip else None,
     }

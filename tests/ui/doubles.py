@@ -92,6 +92,8 @@ class MemoryLessons:
         self.minutes: float | None = None
         self.marks: dict[str, Marked] = {}
         self.tracks: dict[str, str] = {}
+        self.talk_allowed = self.records_talk = False
+        self.spoken: dict[str, Spans] = {}
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -178,6 +180,13 @@ class MemoryLessons:
 
     def remove_mark(self, id: str, mark: str) -> None:
         del self.marks[self._marked(id, mark).id]
+
+    def record_talk(self, id: str, on: bool) -> None:
+        if on and not self.talk_allowed:
+            raise CommandRefused("conflict", "the school does not allow pupils' voices in recordings (record_talk)")
+        if self.get(id).state != "live":
+            raise CommandRefused("conflict", "the lesson is over")
+        self.records_talk = on
 
     def chapters(self, id: str) -> Chapters:
         self._there(id)
@@ -277,7 +286,10 @@ class MemoryLessons:
         board = Chapter("c4", 900 * 90_000, "", "board", 1, 900 * 90_000)
         chapters = [Chapter("0a1b2c3d", 0, "Les volcans", "teacher", 1, 0), board]
         screen = [Span(*one) for one in self.spans(id, "screen")]
-        return Timeline(lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=True)
+        talk = [Span(*one) for one in self.spoken.get(id, [])]
+        return Timeline(
+            lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=True, talk=talk
+        )  # fmt: skip
 
     def download(self, id: str, source: str = "camera") -> Bytes:
         self._there(id, source)
@@ -285,6 +297,8 @@ class MemoryLessons:
 
     def _there(self, id: str, source: str = "camera") -> None:
         if id not in self.known or (source == "screen" and not self.known[id].screen_s):
+            raise LookupError(id)
+        if source == "talk" and id not in self.spoken:
             raise LookupError(id)
 
     def _answering(self) -> None:

@@ -3,16 +3,19 @@
 
 import { setLanguage } from "../vendor/media-chrome/dist/utils/i18n.js";
 import "../vendor/media-chrome/dist/lang/fr.js";
+import { Beside, setUpSound } from "./replay-beside.js";
 import { ReplaySource, endOf } from "./replay-hls.js";
 import { Marks } from "./replay-marks.js";
 import { setUpKeys } from "./replay-keys.js";
 import { Place, worthOffering } from "./replay-place.js";
-import { ReplayScreen, setUpSound, setUpViews } from "./replay-screen.js";
+import { ReplayScreen, setUpViews } from "./replay-screen.js";
 import { chapterAt, drawMarks, follow, gapText, listPlaces, passed } from "./replay-timeline.js";
 import { clock, text } from "./strings.js";
 
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 const KEPT_SPEED = "preau-speed";
+const KEPT_SCREEN_SOUND = "preau-screen-sound";
+const KEPT_TALK = "preau-talk";
 const TOLD_MS = 4000;
 const BEFORE_CHAPTER_S = 2;
 const part = (id) => document.getElementById(id);
@@ -110,7 +113,18 @@ let screen = null;
 if (part("screen")) {
   screen = new ReplayScreen(player, video, part("screen"));
   views = setUpViews(player, document.querySelectorAll("#views button"), part("swap"), (name) => tell(text(name)));
-  setUpSound(screen, part("screen-sound"));
+  setUpSound(screen, part("screen-sound"), KEPT_SCREEN_SOUND);
+}
+
+// --- pupils' voices beside it ---
+
+const talk = new Beside(video, part("talk"), "talk", 'audio/mp4; codecs="opus"');
+setUpSound(talk, part("talk-sound"), KEPT_TALK);
+
+function besides() {
+  screen?.take(timeline.screen, base, live());
+  talk.take(timeline.talk, base, live());
+  part("talk-sound").hidden = !timeline.talk.length;
 }
 
 function hear(found) {
@@ -122,7 +136,7 @@ function hear(found) {
   if (live() && found.state !== "live") tell(text("over"));
   timeline = found;
   source.update(timeline.silent);
-  screen?.take(timeline.screen, base, live());
+  besides();
   marks.take(timeline);
   show();
 }
@@ -176,7 +190,7 @@ part("edge")?.addEventListener("mediaseektoliverequest", (event) => {
 // An address may say where to begin, or how long before the end.
 const asked = Number(/^#t=(-?\d+(?:\.\d+)?)$/.exec(location.hash)?.[1] ?? 0);
 source.open(asked < 0 ? Math.max(0, timeline.duration_s + asked) : asked, timeline.silent);
-screen?.take(timeline.screen, base, live());
+besides();
 show();
 if (live()) follow(base, hear);
 document.body.dataset.state = "ready";
