@@ -18,6 +18,7 @@ from lessons.edits import Edits
 from lessons.handlers import dispatch
 from lessons.illustrator import Illustrator
 from lessons.library import Library
+from lessons.lowering import Lowering
 from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
@@ -44,7 +45,13 @@ def main() -> None:
     catalogue = Catalogue(me.settings.data_dir / FILE, root)
 
     writer = Writer(catalogue.refresh)
-    recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, lambda folder: illustrator.ask(folder))
+
+    def recorded(folder: Path) -> None:
+        illustrator.ask(folder)
+        if me.settings.saving_replay:
+            lowering.ask(folder.name)
+
+    recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, recorded)
     if live:
         recorder.start(live)
     amendments = Amendments(recorder, Edits(root), catalogue.refresh)
@@ -62,10 +69,13 @@ def main() -> None:
     }
     server = CommandPool(me.settings.bus, "lessons", partial(dispatch, handlers))
     me.spawn("writer", writer.run)
-    rate = space.Rate(space.expected_rate(me.settings.video_bitrate))
-    me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)
+    expected = space.expected_rate(me.settings.video_bitrate)
+    lowering = Lowering(root, recorder.live_id, me.settings.video_bitrate_saving, expected)
+    me.spawn("space", space.watch, root, space.Rate(expected), lambda: recorder.live, me.publisher.send, me.stopping)
     me.spawn("recorder", recorder.run, me.stopping)
     me.spawn("illustrator", illustrator.run, me.stopping)
+    if me.settings.saving_replay:
+        me.spawn("lowering", lowering.run, me.stopping)
     me.start()
     server.serve(me.stopping)
     me.join()
