@@ -24,6 +24,7 @@ def timeline_view(found: Timeline) -> dict[str, Any]:
         "talk": named(SPAN, found.talk),
         "silent": named(SILENCE, found.silent),
         "strip": "strip.vtt" if found.strip else None,
+        "low": "low.m3u8" if found.low else None,
     }
 
 

@@ -94,6 +94,7 @@ class MemoryLessons:
         self.tracks: dict[str, str] = {}
         self.talk_allowed = self.records_talk = False
         self.spoken: dict[str, Spans] = {}
+        self.lowered: set[str] = set()
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -240,6 +241,11 @@ class MemoryLessons:
         self._there(id, source)
         return "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
 
+    def master(self, id: str) -> str:
+        self._there(id)
+        low = ["low.m3u8"] if id in self.lowered else []
+        return "\n".join(["#EXTM3U", "#EXT-X-VERSION:7", "index.m3u8", *low, ""])
+
     def part_path(self, id: str, name: str) -> Path:
         self._there(id)
         if name != "part-0001.mp4":
@@ -288,7 +294,8 @@ class MemoryLessons:
         screen = [Span(*one) for one in self.spans(id, "screen")]
         talk = [Span(*one) for one in self.spoken.get(id, [])]
         return Timeline(
-            lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=True, talk=talk
+            lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=True, talk=talk,
+            low=id in self.lowered,
         )  # fmt: skip
 
     def download(self, id: str, source: str = "camera") -> Bytes:
@@ -298,7 +305,7 @@ class MemoryLessons:
     def _there(self, id: str, source: str = "camera") -> None:
         if id not in self.known or (source == "screen" and not self.known[id].screen_s):
             raise LookupError(id)
-        if source == "talk" and id not in self.spoken:
+        if id not in {"talk": self.spoken, "low": self.lowered}.get(source, self.known):
             raise LookupError(id)
 
     def _answering(self) -> None:

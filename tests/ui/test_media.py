@@ -135,6 +135,7 @@ def test_what_the_replay_shows_along_its_time(kit: Kit) -> None:
         "talk": [],
         "silent": [],
         "strip": "strip.vtt",
+        "low": None,
     }
     assert response.headers["Cache-Control"] == "no-cache"
     again = {**pupil, "If-None-Match": response.headers["ETag"]}

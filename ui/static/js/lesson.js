@@ -16,6 +16,7 @@ const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 const KEPT_SPEED = "preau-speed";
 const KEPT_SCREEN_SOUND = "preau-screen-sound";
 const KEPT_TALK = "preau-talk";
+const KEPT_RUNG = "preau-replay-picture";
 const TOLD_MS = 4000;
 const BEFORE_CHAPTER_S = 2;
 const part = (id) => document.getElementById(id);
@@ -37,7 +38,7 @@ function tell(words) {
   silence = setTimeout(() => (part("told").textContent = ""), TOLD_MS);
 }
 
-const source = new ReplaySource(video, `${base}/index.m3u8`, (news) => {
+const source = new ReplaySource(video, `${base}/${timeline.low ? "master" : "index"}.m3u8`, (news) => {
   part("said").hidden = news === "playing";
   part("said").textContent = news === "playing" ? "" : text(news === "gone" ? "gone" : "unplayable");
 });
@@ -70,6 +71,21 @@ video.addEventListener("ratechange", () => {
     localStorage.setItem(KEPT_SPEED, String(video.playbackRate));
   }
 });
+
+// --- the picture's rung, where there are two ---
+
+const rung = part("rung");
+if (rung) {
+  rung.parentElement.hidden = !ReplaySource.choosable;
+  const known = [...rung.options].map((option) => option.value);
+  const kept = localStorage.getItem(KEPT_RUNG);
+  rung.value = known.includes(kept) ? kept : "automatic";
+  source.choose(rung.value);
+  rung.addEventListener("change", () => {
+    localStorage.setItem(KEPT_RUNG, rung.value);
+    source.choose(rung.value);
+  });
+}
 
 // --- what lies along the time ---
 
