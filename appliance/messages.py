@@ -64,6 +64,7 @@ MICROPHONE_OPUS = track_name("microphone", "opus")
 MICROPHONE_AAC = track_name("microphone", "aac")
 SCREEN_MAIN = track_name("screen", "main")
 SCREEN_OPUS = track_name("screen", "opus")
+TALK_OPUS = track_name("talk", "opus")
 
 
 Visibility = Literal["class", "teacher", "school"]
@@ -97,7 +98,7 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
     """On every change and once a second while live. `recorded_s` counts what is durable on disk, `lost_s` what was not
     recorded in `gaps` holes, as far as that is known. `elapsed_s` since the start goes by no wall clock; `planned_end`
     is in Unix seconds. `incident` is what is wrong with the recording: disk_full, disk_read_only, disk_error,
-    disk_slow, overflow, no_video."""
+    disk_slow, overflow, no_video. `records_talk` says that pupils' voices are being recorded."""
 
     id: str
     code: str
@@ -115,6 +116,7 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
     group: str = ""
     teacher: str = ""
     visibility: Visibility = "class"
+    records_talk: bool = False
 
 
 class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):
@@ -256,6 +258,15 @@ class RemoveTrack(msgspec.Struct, frozen=True, tag="remove_track"):
     language: str
 
 
+class RecordTalk(msgspec.Struct, frozen=True, tag="record_talk"):
+    """To lessons: whether pupils' voices go into the live lesson's recording from now on. Refused with `not_found`,
+    with `conflict` when the school's setting does not allow it or the lesson is over, with `unavailable` when the disk
+    refuses: voices are not recorded then. Idempotent."""
+
+    id: str
+    on: bool
+
+
 class StopLesson(msgspec.Struct, frozen=True, tag="stop_lesson"):
     """To lessons; returns when the last fragment is durable. Idempotent for an ended lesson."""
 
@@ -374,6 +385,7 @@ Command = (
     | RemoveMark
     | PutTrack
     | RemoveTrack
+    | RecordTalk
     | Watch
     | Publish
     | PatchSession

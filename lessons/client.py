@@ -24,6 +24,7 @@ from appliance.messages import (
     Marked,
     MarkLesson,
     PutTrack,
+    RecordTalk,
     RemoveMark,
     RemoveTrack,
     Reply,
@@ -125,6 +126,11 @@ class LessonsClient(LessonFiles):
     def remove_track(self, id: str, kind: TrackKind, language: str) -> None:
         """Refused with `not_found` or `unavailable`. Idempotent."""
         self._call(RemoveTrack(id, kind, language))
+
+    def record_talk(self, id: str, on: bool) -> None:
+        """Whether pupils' voices go into the live lesson's recording. Refused with `not_found`, `conflict` or
+        `unavailable`. Idempotent."""
+        self._call(RecordTalk(id, on))
 
     def _lesson(self, command: Command, timeout_s: float = 5.0) -> Lesson:
         reply = self._call(command, timeout_s)

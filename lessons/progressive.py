@@ -167,8 +167,10 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunk
     spans: list[Span] = []
     place = 0
     for path, opened, fragments in parts:
-        rates = {VIDEO_TRACK: VIDEO_TIMESCALE}
-        descriptions = {VIDEO_TRACK: tracks[VIDEO_TRACK].describe(video_entry(opened.video))}
+        rates, descriptions = dict[int, int](), dict[int, int]()
+        if opened.video:
+            rates[VIDEO_TRACK] = VIDEO_TIMESCALE
+            descriptions[VIDEO_TRACK] = tracks[VIDEO_TRACK].describe(video_entry(opened.video))
         if opened.audio:
             rates[AUDIO_TRACK] = opened.audio.rate
             audio = tracks.setdefault(AUDIO_TRACK, _Chunks(opened.audio.rate))
@@ -202,7 +204,7 @@ def _checked_runs(moof: bytes, fragment: Fragment, path: Path, known: set[int]) 
         place += int(run.table[:, 1].sum())
     spans = {run.track: (run.start, run.start + int(run.table[:, 0].sum())) for run in runs}
     sound_end = spans.get(AUDIO_TRACK, (0, fragment.audio_end))[1]
-    pictures = (fragment.start, fragment.start + fragment.duration)
+    pictures = (fragment.start, fragment.start + fragment.duration) if VIDEO_TRACK in known else None
     if place != fragment.length or spans.get(VIDEO_TRACK) != pictures or sound_end != fragment.audio_end:
         raise MalformedBoxes(f"{path.name} is not what its journal says, from byte {fragment.offset} on")
     return runs

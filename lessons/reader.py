@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from appliance.messages import Visibility
-from lessons import pdf, playlist, receipts, stills, strip, timeline
+from lessons import low_rung, pdf, playlist, receipts, stills, strip, timeline
 from lessons.chapters import Chapter, chapters, to_vtt
 from lessons.journal import CAMERA, NAME, parse
 from lessons.receipts import Receipt
-from lessons.recording import Recording, fold
+from lessons.recording import Recording, Strand, fold
 
 if TYPE_CHECKING:
     from lessons.progressive import Progressive
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
+PART = re.compile(r"(part|screen|talk|low)-\d{4,6}\.mp4")
 SHEET = re.compile(r"\d{4}\.jpg")
 STILL = re.compile(r"\d{1,15}\.jpg")
 REMEMBERED = 8
@@ -46,6 +46,7 @@ class _Remembered:
         self._good = 0
         self._next_line = 1
         self._last = b""
+        self._low: tuple[tuple[int, int], Strand] | None = None
 
     def update(self, path: Path) -> Recording | None:
         with path.open("rb") as file:
@@ -63,7 +64,24 @@ class _Remembered:
         if parsed.good:
             self._last = data[max(0, parsed.good - COMPARED_BYTES) : parsed.good]
         self._good, self._next_line = self._good + parsed.good, parsed.next_line
+        if self._recording:
+            self._add_low_rung(path.parent, self._recording)
         return self._recording
+
+    def _add_low_rung(self, folder: Path, recording: Recording) -> None:
+        """As one more source beside the camera, while it is whole: the journal does not know it."""
+        recording.beside.pop(low_rung.LOW, None)
+        if recording.state == "live":
+            return
+        try:
+            found = (folder / low_rung.INDEX).stat()
+        except FileNotFoundError:
+            return
+        key = found.st_mtime_ns, found.st_size
+        if self._low is None or self._low[0] != key:
+            self._low = key, low_rung.read(folder)
+        if low_rung.complete(recording, self._low[1]):
+            recording.beside[low_rung.LOW] = self._low[1]
 
 
 class Audience(NamedTuple):
@@ -157,6 +175,14 @@ class LessonFiles:
             if source != CAMERA and not recording.strand(source).parts:
                 return self._absent(id, source)
             return playlist.render(recording, source)
+
+    def master(self, id: str) -> str:
+        """The HLS playlist of the rungs there are: the camera's, and the low one when all of it is made."""
+        folder = self._folder(id)
+        with self._lock:
+            recording = self._recording(folder)
+            rungs = {CAMERA: "index.m3u8", **({low_rung.LOW: "low.m3u8"} if low_rung.LOW in recording.beside else {})}
+            return playlist.master(recording, rungs)
 
     def spans(self, id: str, source: str) -> Spans:
         """Where the source's recording belongs on the lesson's timeline; its playlist has no holes."""

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.chapters import Chapter, chapters
-from lessons.journal import SCREEN
+from lessons.journal import SCREEN, TALK
+from lessons.low_rung import LOW
 from lessons.playlist import Span, spans
 from lessons.recording import Part, Recording
 
@@ -34,7 +35,8 @@ class Silence(NamedTuple):
 
 class Timeline(NamedTuple):
     """One lesson as its replay shows it now. `stills` are the places (ticks) of which there is a picture, `strip`
-    whether there are some for the seek bar."""
+    whether there are some for the seek bar, `talk` is where pupils' voices are recorded, `low` whether there is a low
+    rung."""
 
     state: Literal["live", "ended", "interrupted"]
     duration_s: float
@@ -44,6 +46,8 @@ class Timeline(NamedTuple):
     silent: list[Silence]
     stills: Collection[int] = ()
     strip: bool = False
+    talk: Sequence[Span] = ()
+    low: bool = False
 
 
 def of(recording: Recording, stills: Collection[int] = (), *, strip: bool = False) -> Timeline:
@@ -61,6 +65,8 @@ def of(recording: Recording, stills: Collection[int] = (), *, strip: bool = Fals
         silent(recording.parts),
         stills,
         strip,
+        tuple(spans(recording, TALK)),
+        LOW in recording.beside,
     )
 
 

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 import ui.library  # noqa: F401  # its routes stand on the blueprints of api and media
 import ui.marks  # noqa: F401  # as well
 import ui.retention  # noqa: F401  # as well
+import ui.talk  # noqa: F401  # as well
 import ui.tracks  # noqa: F401  # as well
 from appliance.bus import BusError, CommandRefused
 from appliance.messages import LessonState

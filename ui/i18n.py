@@ -39,7 +39,7 @@ def script_strings(page: str) -> dict[str, str]:
     """The sentences that the scripts of `page` show; rendered into the page as JSON."""
     tables = {
         "join": [_join],
-        "teacher": [_teacher, _marks],
+        "teacher": [_teacher, _marks, _voices],
         "lessons": [_lessons, _edit],
         "lesson": [_lesson, _tracks],
     }
@@ -61,7 +61,12 @@ def _join() -> dict[str, str]:
         "unreachable": _("The kit cannot be reached. Check the Wi-Fi and try again."),
         "onePupil": _("1 pupil connected"),
         "pupils": _("{count} pupils connected"),
+        **_voices(),
     }
+
+
+def _voices() -> dict[str, str]:
+    return {"voices": _("Pupils' voices are being recorded.")}
 
 
 def _teacher() -> dict[str, str]:

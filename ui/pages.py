@@ -83,6 +83,7 @@ def teacher() -> str:
         qr=code,
         whip_url=f"{address.rsplit('/join/', 1)[0]}/whip/screen",
         whip_token=context.tokens.issue("presenter", "OBS", new_viewer()),
+        record_talk=context.settings.record_talk,
     )
 
 

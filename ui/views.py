@@ -85,6 +85,7 @@ def live_view(lesson: LessonState | None, age_s: float, *, recording: bool = Fal
         "elapsed_s": lesson.elapsed_s + age_s if lesson.state == "live" else lesson.recorded_s,
         "recorded_s": lesson.recorded_s,
         "page": f"/lessons/{lesson.id}",
+        "records_talk": lesson.records_talk,
     }
     if recording:
         view |= {

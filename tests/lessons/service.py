@@ -39,6 +39,7 @@ from lessons.marks import Marks
 from lessons.receipts import Receipts
 from lessons.recorder import Recorder
 from lessons.retention import Retention
+from lessons.talk import Talk
 from lessons.tracks import Tracks
 from lessons.writer import Writer
 from tests.lessons.media import ORIGIN_NS, pictures
@@ -94,7 +95,8 @@ class Lessons:
         self.receipts = Receipts(settings.data_dir)
         self.eraser = Eraser(root, self.receipts, lambda id: self.catalogue.erase(id), self._publish, wall)
         self.eraser.bury()
-        live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time())
+        talk = settings.record_talk
+        live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time(), talk=talk)
         self.catalogue = Catalogue(settings.data_dir / FILE, root)
         writer = Writer(self.catalogue.refresh)
         self.recorder = Recorder(
@@ -104,7 +106,9 @@ class Lessons:
             self.recorder.start(live)
         self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
         days = settings.retention_days
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, days, visibility)
+        commands = Commands(
+            root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, days, visibility, talk=talk
+        )
         self.retention = Retention(
             root, self.catalogue, self.amendments, self.eraser, self.receipts,
             Clock(settings.data_dir, BOOT, wall, boot_s),
@@ -116,6 +120,7 @@ class Lessons:
             **self.retention.handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
+            **Talk(self.amendments, talk, time.time).handlers(),
         }
         self._server = CommandPool(settings.bus, "lessons", partial(dispatch, handlers))
         self._threads = [

@@ -96,6 +96,9 @@ class MemoryLessons:
         self.marks: dict[str, Marked] = {}
         self.tracks: dict[str, str] = {}
         self.erased: list[Receipt] = []
+        self.talk_allowed = self.records_talk = False
+        self.spoken: dict[str, Spans] = {}
+        self.lowered: set[str] = set()
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -191,6 +194,13 @@ class MemoryLessons:
     def remove_mark(self, id: str, mark: str) -> None:
         del self.marks[self._marked(id, mark).id]
 
+    def record_talk(self, id: str, on: bool) -> None:
+        if on and not self.talk_allowed:
+            raise CommandRefused("conflict", "the school does not allow pupils' voices in recordings (record_talk)")
+        if self.get(id).state != "live":
+            raise CommandRefused("conflict", "the lesson is over")
+        self.records_talk = on
+
     def chapters(self, id: str) -> Chapters:
         self._there(id)
         found = []
@@ -243,6 +253,11 @@ class MemoryLessons:
         self._there(id, source)
         return "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
 
+    def master(self, id: str) -> str:
+        self._there(id)
+        low = ["low.m3u8"] if id in self.lowered else []
+        return "\n".join(["#EXTM3U", "#EXT-X-VERSION:7", "index.m3u8", *low, ""])
+
     def part_path(self, id: str, name: str) -> Path:
         self._there(id)
         if name != "part-0001.mp4":
@@ -289,7 +304,11 @@ class MemoryLessons:
         board = Chapter("c4", 900 * 90_000, "", "board", 1, 900 * 90_000)
         chapters = [Chapter("0a1b2c3d", 0, "Les volcans", "teacher", 1, 0), board]
         screen = [Span(*one) for one in self.spans(id, "screen")]
-        return Timeline(lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=True)
+        talk = [Span(*one) for one in self.spoken.get(id, [])]
+        return Timeline(
+            lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=True, talk=talk,
+            low=id in self.lowered,
+        )  # fmt: skip
 
     def download(self, id: str, source: str = "camera") -> Bytes:
         self._there(id, source)
@@ -297,6 +316,8 @@ class MemoryLessons:
 
     def _there(self, id: str, source: str = "camera") -> None:
         if id not in self.known or (source == "screen" and not self.known[id].screen_s):
+            raise LookupError(id)
+        if id not in {"talk": self.spoken, "low": self.lowered}.get(source, self.known):
             raise LookupError(id)
 
     def _answering(self) -> None:
