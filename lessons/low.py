@@ -89,8 +89,9 @@ class Lower:
     def __init__(self, part: Part, bit_rate: int) -> None:
         self._part = part
         self._bit_rate = bit_rate
-        self._keyframes = deque(one.start for one in part.fragments if one.keyframe)
-        self._ends = deque(one.start for one in part.fragments[1:])
+        self._moved = moved = part.opened.moved  # the times in the file are earlier than the timeline's
+        self._keyframes = deque(one.start - moved for one in part.fragments if one.keyframe)
+        self._ends = deque(one.start - moved for one in part.fragments[1:])
         self._encoder: av.VideoCodecContext | None = None
         self._size = (0, 0)
         self._pictures: list[Coded] = []
@@ -114,7 +115,7 @@ class Lower:
         if self._encoder:
             yield from self._take(self._encoder.encode(None))
         if self._pictures:
-            yield self._cut(self._part.end, last=True)
+            yield self._cut(self._part.end - self._moved, last=True)
 
     @staticmethod
     def _decoded(packet: av.Packet[Any]) -> list[VideoFrame]:
@@ -177,7 +178,7 @@ class Lower:
         runs = [Run(VIDEO_TRACK, places[0], shown), Run(AUDIO_TRACK, sounds[0].place if sounds else 0, heard)]
         data = fmp4.fragment(self._fragments, runs)
         made = Fragment(
-            self._opened.number, self._length + len(init), len(data), places[0], places[-1] - places[0],
+            self._opened.number, self._length + len(init), len(data), places[0] + self._moved, places[-1] - places[0],
             pictures[0].keyframe, 0, 0, None, None, sounds[-1].place + sounds[-1].duration if sounds else None,
             time.time(), zlib.crc32(data),
         )  # fmt: skip
@@ -197,6 +198,7 @@ class Lower:
         self._opened = PartOpened(
             camera.number, low_rung.file_name(camera.number), len(init), camera.epoch, camera.boot_id,
             camera.origin_ns, camera.start, fmp4.codecs(video, camera.audio), video, camera.audio, zlib.crc32(init),
+            camera.moved,
         )  # fmt: skip
         return init
 
