@@ -425,6 +425,10 @@ class History(msgspec.Struct, frozen=True, tag="history"):
     packets: list[Packet]
 
 
+WARNING_S = 7 * 86_400.0
+"""How long the teacher is told before a lesson that was not sent is deleted by date."""
+
+
 class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
     """One lesson as the catalogue knows it. `duration_s` is what replay can play, `screen_s` how much of a shared
     screen there is beside it. At `ends_at` it is to be deleted (None: nobody can say), `sent` that an uplink has it,

@@ -40,8 +40,8 @@ def script_strings(page: str) -> dict[str, str]:
     tables = {
         "join": [_join],
         "teacher": [_teacher, _marks, _voices],
-        "lessons": [_lessons, _edit, _unite],
-        "lesson": [_lesson, _tracks],
+        "lessons": [_lessons, _edit, _unite, _keep],
+        "lesson": [_lesson, _tracks, _keep],
     }
     return {name: sentence for table in tables[page] for name, sentence in table().items()}
 
@@ -133,6 +133,13 @@ def _edit() -> dict[str, str]:
         "described": _("Saved: {title}"),
         "refused": _("This cannot be saved: {reason}"),
         "unreachable": _("The kit cannot be reached. Check the Wi-Fi and try again."),
+    }
+
+
+def _keep() -> dict[str, str]:
+    return {
+        "endsOn": _("Will be deleted on {date}"),
+        "notKept": _("This did not work. Try again."),
     }
 
 

@@ -54,7 +54,7 @@ def describe_lesson(id: str) -> Response:
     last = context.state.lesson
     if last and last.id == id and last.state != "live":  # of a live one the recorder tells
         context.state.note_lesson(lesson)
-    return api.private(jsonify(lesson_view(lesson)))
+    return api.private(jsonify(lesson_view(lesson, teacher=True)))
 
 
 class JoinRequest(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ def join_lessons(id: str) -> Response:
     asked = api.read_body(JoinRequest)
     lesson = context.lessons.join(id, asked.next)
     log.info("lessons joined", lesson=id, next=asked.next)
-    return api.private(jsonify(lesson_view(lesson)))
+    return api.private(jsonify(lesson_view(lesson, teacher=True)))
 
 
 @api.blueprint.get("/lessons")
@@ -79,7 +79,7 @@ def find_lessons() -> Response:
     found = context.lessons.find(wanted(request.args, identity))
     return api.private(
         jsonify(
-            lessons=[lesson_view(lesson) for lesson in found.lessons],
+            lessons=[lesson_view(lesson, teacher=identity.role == "teacher") for lesson in found.lessons],
             total=found.total,
             subjects=found.subjects,
             groups=found.groups,
