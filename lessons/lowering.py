@@ -7,6 +7,7 @@ starts. A lesson without a low rung is no incident.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 
 LIMIT_S = 6 * 3600.0  # three hours of a lesson take about half an hour of a whole core
 LOOK_S = 1.0
+QUIET_S = 20.0  # no lesson has been live for so long: at the bell pupils replay, and the next lesson may begin
 KEPT_MINUTES = 60.0  # of lessons, for which the disk keeps room beside
 
 
@@ -46,8 +48,11 @@ class Lowering:
         for folder in folders:
             if ID.fullmatch(folder.name) and low_rung.outdated(folder):
                 self.ask(folder.name)
+        since = time.monotonic()
         while not stopping.wait(LOOK_S):
-            if self._live() is None and (id := self._next()):
+            if self._live() is not None:
+                since = time.monotonic()
+            elif time.monotonic() - since >= QUIET_S and (id := self._next()):
                 self.make(id, partial(self._must_end, id, stopping))
 
     def make(self, id: str, must_end: Callable[[], bool]) -> None:

@@ -48,13 +48,13 @@ def makers(kit: Kit) -> list[psutil.Process]:
 def test_recordings_get_a_low_rung_while_no_lesson_is_live(kit: Kit, tmp_path: Path) -> None:
     first = begin(kit, 12)
     end(kit, first)
-    (maker,) = wait_until(lambda: makers(kit), 10, "the low rung to be begun")
+    (maker,) = wait_until(lambda: makers(kit), 40, "the low rung to be begun")
     wait_until(lambda: maker.nice() == 19, 5, "it to be of the lowest priority")
     assert low(kit, first) is None
     second = begin(kit, 3)
     assert makers(kit) == [] and low(kit, first) is None
     end(kit, second)
-    wait_until(lambda: low(kit, first) and low(kit, second), 90, "the low rungs")
+    wait_until(lambda: low(kit, first) and low(kit, second), 120, "the low rungs")
     master = kit.request("GET", f"/lessons/{first}/master.m3u8")[1].decode()
     assert [line for line in master.splitlines() if line.endswith(".m3u8")] == ["index.m3u8", "low.m3u8"]
     small = tmp_path / "low.mp4"

@@ -228,6 +228,7 @@ def until(true: Callable[[], object], what: str) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lowering, "LOOK_S", 0.02)
+    monkeypatch.setattr(lowering, "QUIET_S", 0.1)
 
 
 def test_it_is_made_while_no_lesson_is_live(root: Path, quick: None) -> None:

@@ -27,7 +27,7 @@ from lessons.session import Session
 from lessons.voices import Voices
 from tests.judge import probe
 from tests.lessons.media import ORIGIN_NS, film, moved
-from tests.lessons.room import AT, BOOT, ID, metrics, read
+from tests.lessons.room import AT, BOOT, CODE, ID, metrics, read
 from tests.lessons.service import Capture, Lessons, until, watched
 from tests.voice import RATE, WINDOW, heard, sound_of, voice
 
@@ -46,7 +46,7 @@ def said(begin_s: float, seconds: int = 2, first: int = 0, epoch: int = 1) -> li
 
 
 def begin(root: Path, *, talk: bool = True) -> Session:
-    return session.create(root, Created(ID, "Les volcans", "7Q2F", AT, BOOT), metrics(), 0, talk=talk)
+    return session.create(root, Created(ID, "Les volcans", CODE, AT, BOOT), metrics(), 0, talk=talk)
 
 
 def feed(live: Session, *packets: Packet, switches: dict[float, TalkRecorded] | None = None) -> None:

@@ -61,7 +61,8 @@ export class ReplaySource {
   /** Whether the rung can be chosen; the browser's own HLS decides by itself. */
   static choosable = Hls.isSupported();
 
-  /** `playlist` may list several rungs. `hear` is told what became of the playing: "playing", "trouble" (it tries again by itself) or "gone". */
+  /** `playlist` may list several rungs. `hear` is told what became of the playing: "playing", "trouble" (it tries again by
+   * itself) or "gone". */
   constructor(video, playlist, hear) {
     this.#video = video;
     this.#playlist = playlist;
