@@ -218,6 +218,15 @@ class DescribeLesson(msgspec.Struct, frozen=True, tag="describe_lesson"):
     visibility: Visibility | None = None
 
 
+class JoinLessons(msgspec.Struct, frozen=True, tag="join_lessons"):
+    """To lessons: the recording of `next` follows that of `id` from now on, as one lesson `id`; `next` is no more.
+    Refused with `not_found`, `invalid` (the same one), `conflict` (one is live, empty, or cut where they meet) or
+    `unavailable`."""
+
+    id: str
+    next: str
+
+
 class MarkLesson(msgspec.Struct, frozen=True, tag="mark_lesson"):
     """To lessons: a new mark `mark` (8 hex digits, chosen by who asks, so that asking again makes no second one), or
     with `new` False another text or place for that one; None leaves it. `at_s` is seconds of the lesson; a new mark
@@ -380,6 +389,7 @@ Command = (
     | FindLessons
     | DeleteLesson
     | DescribeLesson
+    | JoinLessons
     | KeepLesson
     | MarkLesson
     | RemoveMark

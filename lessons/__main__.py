@@ -19,6 +19,7 @@ from lessons.edits import Edits
 from lessons.erase import Eraser
 from lessons.handlers import dispatch
 from lessons.illustrator import Illustrator
+from lessons.join import Joins
 from lessons.library import Library
 from lessons.lowering import Lowering
 from lessons.marks import Marks
@@ -60,7 +61,8 @@ def main() -> None:
     recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, recorded)
     if live:
         recorder.start(live)
-    amendments = Amendments(recorder, Edits(root), catalogue.refresh)
+    edits = Edits(root)
+    amendments = Amendments(recorder, edits, catalogue.refresh)
     illustrator = Illustrator(root, recorder.live_id, amendments.write, look=me.settings.auto_chapters)
     days = me.settings.retention_days
     commands = Commands(
@@ -69,9 +71,19 @@ def main() -> None:
     )  # fmt: skip
     clock = Clock(me.settings.data_dir, boot_id)
     retention = Retention(root, catalogue, amendments, eraser, receipts, clock, days, recorder.live_id)
+
+    def grown(id: str) -> None:
+        catalogue.refresh(id)
+        recorded(root / id)
+
+    joins = Joins(
+        root, edits, recorder.live_id, commands.get, lambda id: eraser.erase(id, "joined", "teacher"), grown, time.time
+    )  # fmt: skip
+    joins.finish()
     handlers = {
         **commands.handlers(),
         **Library(amendments, commands.get, time.time).handlers(),
+        **joins.handlers(),
         **retention.handlers(),
         **Marks(amendments, time.time).handlers(),
         **Tracks(root, amendments, time.time).handlers(),

@@ -16,6 +16,7 @@ from appliance.messages import (
     Event,
     FindLessons,
     GetLesson,
+    JoinLessons,
     KeepLesson,
     Lesson,
     LessonList,
@@ -66,6 +67,11 @@ class LessonsClient(LessonFiles):
         """Other words for a lesson, or others who may see it. Refused with `not_found`, `invalid` or `unavailable`.
         Idempotent."""
         return self._lesson(DescribeLesson(id, title, subject, group, teacher, visibility))
+
+    def join(self, id: str, next: str) -> Lesson:
+        """Let the recording of `next` follow that of `id`, as one lesson; `next` is no more. Refused with `not_found`,
+        `invalid`, `conflict` or `unavailable`."""
+        return self._lesson(JoinLessons(id, next), STOP_TIMEOUT_S)
 
     def stop(self, id: str) -> Lesson:
         """End a lesson; returns when all of it is durable. Idempotent."""

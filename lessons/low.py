@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import av
 import structlog
 from av.video.frame import PictureType, VideoFrame
+from msgspec.structs import replace
 
 from appliance import durable, fmp4
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, Audio, Run, Sample, Video
@@ -201,6 +202,13 @@ class Lower:
         return init
 
 
+def _as_in_file(camera: Part) -> Part:
+    """The part where the times in its file have it: one that was joined to the lesson plays later there."""
+    by = camera.opened.moved
+    fragments = [replace(one, start=one.start - by) for one in camera.fragments]
+    return Part(replace(camera.opened, start=camera.opened.start - by), fragments, camera.closed)
+
+
 def make_part(folder: Path, camera: Part, bit_rate: int) -> Part | None:
     """Write the low file of a part, durably; what the index says of it, None when nothing of it can be played. Raises
     OSError, av.FFmpegError."""
@@ -209,10 +217,11 @@ def make_part(folder: Path, camera: Part, bit_rate: int) -> Part | None:
     low: Part | None = None
     media = Bounded(folder / camera.opened.file, camera.length)
     with media, temporary.open("wb") as file:
-        for data, opened, fragment in Lower(camera, bit_rate).run(media):
-            low = Part(opened) if opened else low
+        by = camera.opened.moved
+        for data, opened, fragment in Lower(_as_in_file(camera), bit_rate).run(media):
+            low = Part(replace(opened, start=opened.start + by, moved=by)) if opened else low
             assert low
-            low.fragments.append(fragment)
+            low.fragments.append(replace(fragment, start=fragment.start + by))
             file.write(data)
         file.flush()
         os.fsync(file.fileno())

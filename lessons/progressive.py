@@ -178,7 +178,8 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunk
         for fragment in fragments:
             moof = _moof(path, fragment, read_at)
             skip = len(moof) + 8
-            for run in _checked_runs(moof, fragment, path, set(rates)):
+            for found in _checked_runs(moof, fragment, path, set(rates), opened.moved):
+                run = found._replace(start=found.start + opened.moved * rates[found.track] // VIDEO_TIMESCALE)
                 tracks[run.track].add(run, place + run.offset - skip, descriptions[run.track], rates[run.track])
             spans.append(Span(place, path, fragment.offset + skip, fragment.length - skip))
             place += fragment.length - skip
@@ -191,8 +192,9 @@ def _moof(path: Path, fragment: Fragment, read_at: ReadAt) -> bytes:
     return data[:size] if size <= len(data) else read_at(path, fragment.offset, size)
 
 
-def _checked_runs(moof: bytes, fragment: Fragment, path: Path, known: set[int]) -> list[_Run]:
-    """The runs of the tracks `known`, which are as long and as large as the journal says. Raises MalformedBoxes."""
+def _checked_runs(moof: bytes, fragment: Fragment, path: Path, known: set[int], moved: int) -> list[_Run]:
+    """The runs of the tracks `known`, which are as long and as large as the journal says; in their file they stand
+    `moved` ticks earlier than there. Raises MalformedBoxes."""
     try:
         runs = list(_runs(moof))
     except (KeyError, ValueError, struct.error):  # there are boxes, but not ours
@@ -204,7 +206,8 @@ def _checked_runs(moof: bytes, fragment: Fragment, path: Path, known: set[int]) 
         place += int(run.table[:, 1].sum())
     spans = {run.track: (run.start, run.start + int(run.table[:, 0].sum())) for run in runs}
     sound_end = spans.get(AUDIO_TRACK, (0, fragment.audio_end))[1]
-    pictures = (fragment.start, fragment.start + fragment.duration) if VIDEO_TRACK in known else None
+    begin = fragment.start - moved
+    pictures = (begin, begin + fragment.duration) if VIDEO_TRACK in known else None
     if place != fragment.length or spans.get(VIDEO_TRACK) != pictures or sound_end != fragment.audio_end:
         raise MalformedBoxes(f"{path.name} is not what its journal says, from byte {fragment.offset} on")
     return runs

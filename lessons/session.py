@@ -24,6 +24,7 @@ from appliance.messages import Lesson, LessonState, Packet, VideoFormat
 from lessons.assembler import SCREEN_RULES, SECOND, Append, Assembler, Close, Order
 from lessons.journal import (
     CAMERA,
+    JOINED,
     NAME,
     SCREEN,
     TALK,
@@ -467,7 +468,8 @@ def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
     created, about = recording.created, recording.about
     return Lesson(
         created.id, created.code, about.title, recording.state, created.started_at, recording.duration_s,
-        recording.bytes, sum(1 for part in recording.parts if part.fragments), len(recording.gaps), thumbnail,
+        recording.bytes, sum(1 for part in recording.parts if part.fragments),
+        sum(gap.reason != JOINED for gap in recording.gaps), thumbnail,
         screen_s(recording), about.subject, about.group, about.teacher, about.visibility, about.ends_at,
         bool(recording.sent), recording.warned_at,
     )  # fmt: skip

@@ -40,7 +40,7 @@ def script_strings(page: str) -> dict[str, str]:
     tables = {
         "join": [_join],
         "teacher": [_teacher, _marks, _voices],
-        "lessons": [_lessons, _edit],
+        "lessons": [_lessons, _edit, _unite],
         "lesson": [_lesson, _tracks],
     }
     return {name: sentence for table in tables[page] for name, sentence in table().items()}
@@ -118,6 +118,14 @@ def _marks() -> dict[str, str]:
 
 def _lessons() -> dict[str, str]:
     return {"failed": _("This did not work. Try again."), "deleted": _("The lesson was deleted.")}
+
+
+def _unite() -> dict[str, str]:
+    return {
+        "united": _("{next} follows {title} now: they are one recording."),
+        "notUnited": _("They cannot be joined: {reason}"),
+        "nothingFollows": _("There is no other recording in this list."),
+    }
 
 
 def _edit() -> dict[str, str]:

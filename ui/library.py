@@ -57,6 +57,21 @@ def describe_lesson(id: str) -> Response:
     return api.private(jsonify(lesson_view(lesson)))
 
 
+class JoinRequest(msgspec.Struct, frozen=True):
+    next: str
+
+
+@api.blueprint.post(f"/lessons/{api.LESSON}/join")
+def join_lessons(id: str) -> Response:
+    """The recording of another lesson follows this one's; the other is no more."""
+    context = here()
+    context.require("teacher")
+    asked = api.read_body(JoinRequest)
+    lesson = context.lessons.join(id, asked.next)
+    log.info("lessons joined", lesson=id, next=asked.next)
+    return api.private(jsonify(lesson_view(lesson)))
+
+
 @api.blueprint.get("/lessons")
 def find_lessons() -> Response:
     context = here()

@@ -34,6 +34,7 @@ from lessons.commands import Commands
 from lessons.edits import Edits
 from lessons.erase import Eraser
 from lessons.handlers import dispatch
+from lessons.join import Joins
 from lessons.library import Library
 from lessons.marks import Marks
 from lessons.receipts import Receipts
@@ -104,7 +105,8 @@ class Lessons:
         )  # fmt: skip
         if live:
             self.recorder.start(live)
-        self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
+        edits = Edits(root)
+        self.amendments = Amendments(self.recorder, edits, self.catalogue.refresh)
         days = settings.retention_days
         commands = Commands(
             root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, days, visibility, talk=talk
@@ -114,9 +116,15 @@ class Lessons:
             Clock(settings.data_dir, BOOT, wall, boot_s),
             days, self.recorder.live_id,
         )  # fmt: skip
+        joins = Joins(
+            root, edits, self.recorder.live_id, commands.get, lambda id: self.eraser.erase(id, "joined", "teacher"),
+            self._grown, time.time,
+        )  # fmt: skip
+        joins.finish()
         handlers = {
             **commands.handlers(),
             **Library(self.amendments, commands.get, time.time).handlers(),
+            **joins.handlers(),
             **self.retention.handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
@@ -130,6 +138,10 @@ class Lessons:
         ]
         for thread in self._threads:
             thread.start()
+
+    def _grown(self, id: str) -> None:
+        self.catalogue.refresh(id)
+        self.illustrated.append(Path(id))
 
     def _publish(self, event: Event) -> None:
         assert isinstance(event, LessonState)

@@ -138,6 +138,16 @@ class MemoryLessons:
         self.known[id] = msgspec.structs.replace(self.get(id), **changes)
         return self.known[id]
 
+    def join(self, id: str, next: str) -> Lesson:
+        first, second = self.get(id), self.get(next)
+        if "live" in (first.state, second.state):
+            raise CommandRefused("conflict", "the lesson is live")
+        if id == next:
+            raise CommandRefused("invalid", "a lesson cannot follow itself")
+        self.known[id] = msgspec.structs.replace(first, duration_s=first.duration_s + second.duration_s)
+        del self.known[next]
+        return self.known[id]
+
     def stop(self, id: str) -> Lesson:
         lesson = self.get(id)
         ended = msgspec.structs.replace(lesson, state="ended", duration_s=12.5, bytes=1000)

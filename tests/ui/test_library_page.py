@@ -103,3 +103,31 @@ def test_recordings_are_searched_by_keyboard(kit: Kit, context: BrowserContext) 
     page.get_by_role("link", name="Tout montrer").press("Enter")
     expect(page).to_have_url(re.compile("/lessons$"))
     expect(page.locator("[data-lesson]")).not_to_have_count(1)
+
+
+def test_two_recordings_become_one_by_keyboard(kit: Kit, context: BrowserContext) -> None:
+    first, second = kit.lessons.add("Avant la sonnerie", "ended"), kit.lessons.add("Après la sonnerie", "ended")
+    sign_in(context, "teacher")
+    page = context.new_page()
+    page.goto("/lessons?q=sonnerie")
+    card = page.locator(f"[data-lesson='{first.id}']")
+    card.get_by_role("button", name="Réunir à un autre Avant la sonnerie").press("Enter")
+    choice = card.get_by_role("combobox")
+    expect(choice).to_be_focused()
+    expect(choice).to_have_value(second.id)  # the one that comes next
+    assert violations(page) == []
+    choice.press("Escape")
+    expect(card.locator("form")).to_have_count(0)
+    page.keyboard.press("Enter")
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    card.get_by_role("button", name="Les réunir").press("Enter")
+    expect(page.locator("#said")).to_have_text(
+        "Après la sonnerie suit maintenant Avant la sonnerie : c’est un seul enregistrement."
+    )
+    expect(page.locator("[data-lesson]")).to_have_count(1)
+    expect(card.locator(".length")).to_have_text("2:04:10")
+    expect(card.get_by_role("button", name="Réunir à un autre")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("alert")).to_have_text("Il n’y a pas d’autre enregistrement dans cette liste.")
+    assert violations(page) == []
