@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from playwright.sync_api import BrowserContext, expect
 
-from tests.ui.conftest import Kit
+from appliance.messages import LessonState
+from tests.ui.conftest import CODE, Kit
 from tests.ui.test_browser import address, browser, context, kit, sign_in, violations
 
 __all__ = ["address", "browser", "context", "kit"]  # fixtures of the pages' own test
@@ -131,3 +133,22 @@ def test_two_recordings_become_one_by_keyboard(kit: Kit, context: BrowserContext
     page.keyboard.press("Enter")
     expect(card.get_by_role("alert")).to_have_text("Il n’y a pas d’autre enregistrement dans cette liste.")
     assert violations(page) == []
+
+
+def test_a_pupil_is_shown_no_way_to_a_recording_that_is_the_teachers(kit: Kit, context: BrowserContext) -> None:
+    lesson = LessonState("20261123-081509-4f2a", CODE, "À part", "live", 1000.0, 5.0, 1000, visibility="teacher")
+    page = context.new_page()
+    page.goto(f"/join/{CODE}")
+    page.fill("#name", "Léa")
+    page.press("#name", "Enter")
+    page.wait_for_selector("body[data-state=waiting]")
+    kit.state.note(lesson)
+    expect(page.locator("#lesson-title")).to_have_text("À part")
+    kit.state.note(msgspec.structs.replace(lesson, state="ended"))
+    page.wait_for_selector("body[data-state=ended]")
+    expect(page.locator("#replay")).to_be_hidden()
+    kit.state.note(msgspec.structs.replace(lesson, id="20261123-081510-4f2a", visibility="class"))
+    kit.state.note(msgspec.structs.replace(lesson, id="20261123-081510-4f2a", visibility="class", state="ended"))
+    page.wait_for_selector("body[data-state=ended]")
+    expect(page.locator("#replay")).to_have_attribute("href", "/lessons/20261123-081510-4f2a")
+    expect(page.locator("#replay")).to_be_visible()
