@@ -74,7 +74,7 @@ def main() -> None:
 
     def grown(id: str) -> None:
         catalogue.refresh(id)
-        illustrator.ask(root / id)
+        recorded(root / id)
 
     joins = Joins(
         root, edits, recorder.live_id, commands.get, lambda id: eraser.erase(id, "joined", "teacher"), grown, time.time

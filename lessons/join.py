@@ -151,7 +151,7 @@ class Joins:
             joining = msgspec.json.decode((folder / MARKER).read_bytes(), type=Joining)
             recording = fold(parse((folder / NAME).read_bytes()).records)
             named = _named(recording) if recording else set()
-            if named.issuperset(joining.files):
+            if joining.files[0] in named:  # a part, which stays; captions may have been replaced since
                 for file in set(joining.replaced) - named:
                     (folder / file).unlink(missing_ok=True)
                 if (self._root / joining.next).is_dir():

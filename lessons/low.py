@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import av
 import structlog
 from av.video.frame import PictureType, VideoFrame
+from msgspec.structs import replace
 
 from appliance import durable, fmp4
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, Audio, Run, Sample, Video
@@ -89,9 +90,8 @@ class Lower:
     def __init__(self, part: Part, bit_rate: int) -> None:
         self._part = part
         self._bit_rate = bit_rate
-        self._moved = moved = part.opened.moved  # the times in the file are earlier than the timeline's
-        self._keyframes = deque(one.start - moved for one in part.fragments if one.keyframe)
-        self._ends = deque(one.start - moved for one in part.fragments[1:])
+        self._keyframes = deque(one.start for one in part.fragments if one.keyframe)
+        self._ends = deque(one.start for one in part.fragments[1:])
         self._encoder: av.VideoCodecContext | None = None
         self._size = (0, 0)
         self._pictures: list[Coded] = []
@@ -115,7 +115,7 @@ class Lower:
         if self._encoder:
             yield from self._take(self._encoder.encode(None))
         if self._pictures:
-            yield self._cut(self._part.end - self._moved, last=True)
+            yield self._cut(self._part.end, last=True)
 
     @staticmethod
     def _decoded(packet: av.Packet[Any]) -> list[VideoFrame]:
@@ -178,7 +178,7 @@ class Lower:
         runs = [Run(VIDEO_TRACK, places[0], shown), Run(AUDIO_TRACK, sounds[0].place if sounds else 0, heard)]
         data = fmp4.fragment(self._fragments, runs)
         made = Fragment(
-            self._opened.number, self._length + len(init), len(data), places[0] + self._moved, places[-1] - places[0],
+            self._opened.number, self._length + len(init), len(data), places[0], places[-1] - places[0],
             pictures[0].keyframe, 0, 0, None, None, sounds[-1].place + sounds[-1].duration if sounds else None,
             time.time(), zlib.crc32(data),
         )  # fmt: skip
@@ -198,9 +198,15 @@ class Lower:
         self._opened = PartOpened(
             camera.number, low_rung.file_name(camera.number), len(init), camera.epoch, camera.boot_id,
             camera.origin_ns, camera.start, fmp4.codecs(video, camera.audio), video, camera.audio, zlib.crc32(init),
-            camera.moved,
         )  # fmt: skip
         return init
+
+
+def _as_in_file(camera: Part) -> Part:
+    """The part where the times in its file have it: one that was joined to the lesson plays later there."""
+    by = camera.opened.moved
+    fragments = [replace(one, start=one.start - by) for one in camera.fragments]
+    return Part(replace(camera.opened, start=camera.opened.start - by), fragments, camera.closed)
 
 
 def make_part(folder: Path, camera: Part, bit_rate: int) -> Part | None:
@@ -211,10 +217,11 @@ def make_part(folder: Path, camera: Part, bit_rate: int) -> Part | None:
     low: Part | None = None
     media = Bounded(folder / camera.opened.file, camera.length)
     with media, temporary.open("wb") as file:
-        for data, opened, fragment in Lower(camera, bit_rate).run(media):
-            low = Part(opened) if opened else low
+        by = camera.opened.moved
+        for data, opened, fragment in Lower(_as_in_file(camera), bit_rate).run(media):
+            low = Part(replace(opened, start=opened.start + by, moved=by)) if opened else low
             assert low
-            low.fragments.append(fragment)
+            low.fragments.append(replace(fragment, start=fragment.start + by))
             file.write(data)
         file.flush()
         os.fsync(file.fileno())

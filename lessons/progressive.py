@@ -206,8 +206,8 @@ def _checked_runs(moof: bytes, fragment: Fragment, path: Path, known: set[int], 
         place += int(run.table[:, 1].sum())
     spans = {run.track: (run.start, run.start + int(run.table[:, 0].sum())) for run in runs}
     sound_end = spans.get(AUDIO_TRACK, (0, fragment.audio_end))[1]
-    start = fragment.start - moved
-    pictures = (start, start + fragment.duration) if VIDEO_TRACK in known else None
+    begin = fragment.start - moved
+    pictures = (begin, begin + fragment.duration) if VIDEO_TRACK in known else None
     if place != fragment.length or spans.get(VIDEO_TRACK) != pictures or sound_end != fragment.audio_end:
         raise MalformedBoxes(f"{path.name} is not what its journal says, from byte {fragment.offset} on")
     return runs

@@ -16,7 +16,7 @@ from appliance.bus import CommandRefused
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import JoinLessons, Lesson
 from appliance.settings import Settings
-from lessons import joined, playlist, progressive, recovery, stills, timeline, verify, vtt
+from lessons import joined, low, low_rung, playlist, progressive, recovery, stills, timeline, verify, vtt
 from lessons.catalogue import FILE, Catalogue
 from lessons.client import LessonsClient
 from lessons.edits import Edits
@@ -161,6 +161,18 @@ def test_marks_and_captions_come_along(root: Path) -> None:
     assert [(cue.start_ms, cue.text) for cue in cues] == [(1000, "Bonjour"), (end // 90 + 500, "Et puis")]
     assert [one.name for one in (root / ID).glob("captions-*")] == [path.name]
     assert verify.report(root / ID)[0] == verify.OK
+
+
+def test_the_low_rung_of_what_is_joined_is_in_step(root: Path) -> None:
+    joins(root).join(JoinLessons(ID, NEXT))
+    low.make(root / ID, 200_000)
+    recording, strand = read(root / ID), low_rung.read(root / ID)
+    assert low_rung.complete(recording, strand)
+    plan = progressive.open_plan(progressive.sources(strand, root / ID))
+    small = root / "small.mp4"
+    small.write_bytes(b"".join(plan.read()))
+    assert probe(small).complaints == ""
+    assert pictures_of(small) == pytest.approx(pictures_of(download(root / ID)), abs=0.002)
 
 
 def test_three_become_one(root: Path) -> None:

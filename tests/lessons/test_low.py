@@ -13,7 +13,6 @@ import pytest
 
 from appliance import durable
 from appliance.fmp4 import VIDEO_TIMESCALE
-from appliance.messages import JoinLessons
 from appliance.settings import Settings
 from lessons import low, low_rung, lowering
 from lessons.client import LessonsClient
@@ -26,10 +25,8 @@ from lessons.recording import Recording
 from tests.judge import probe
 from tests.lessons.media import arrivals, film, moved, pictures, sounds
 from tests.lessons.room import AT, ID, begin, feed, read, record
-from tests.lessons.test_join import joins
 
 BIT_RATE = 400_000
-OTHER = "20261123-091502-4f2a"
 ROOM = 1000.0  # bytes a minute: any disk has room for that
 
 
@@ -97,22 +94,6 @@ def test_it_is_the_lesson_in_small(root: Path) -> None:
     with av.open(str(small)) as one, av.open(str(large)) as other:
         heard, said = ([bytes(packet) for packet in file.demux(file.streams.audio[0])] for file in (one, other))
         assert heard == said  # the same sound, bit by bit
-
-
-def test_recordings_that_were_joined(root: Path) -> None:
-    """The times in the second one's file are earlier than those that it is played at."""
-    folder = record(root, film(6))
-    record(root, film(4), OTHER)
-    joins(root).join(JoinLessons(ID, OTHER))
-    low.make(folder, BIT_RATE)
-    recording, strand = read(folder), low_rung.read(folder)
-    assert low_rung.complete(recording, strand)
-    for made, camera in zip(strand.parts, recording.parts, strict=True):
-        assert [places(one) for one in made.fragments] == [places(one) for one in camera.fragments]
-    small, large = whole(root, LOW), whole(root, "camera")
-    assert probe(small).complaints == ""
-    assert times(small, "video") == pytest.approx(times(large, "video"), abs=0.0001)
-    assert times(small, "audio") == pytest.approx(times(large, "audio"), abs=0.0001)
 
 
 def test_its_playlist_goes_along_with_the_cameras(root: Path) -> None:
