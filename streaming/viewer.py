@@ -210,7 +210,6 @@ class Viewer(Session):
 
     def _back(self) -> None:
         """The browser is heard after a silence: the picture goes on with a keyframe."""
-        self._on_change()
         self.quality.ladder.back(time.monotonic_ns())
         track = self._next or self._shown
         if track is not None:
@@ -218,6 +217,7 @@ class Viewer(Session):
 
     def tick(self, now_ns: int) -> None:
         """Once a second: sender reports, and time passes for the ladder."""
+        self.peer.tick(now_ns)
         self._report(now_ns)
         if now_ns - self._connected_ns >= SOUND_WAITS_NS:
             self.begin_sound()
@@ -227,16 +227,19 @@ class Viewer(Session):
         self._follow()
 
     def _report(self, now_ns: int) -> None:
-        """Send a sender report per track (RFC 3550 section 6.4.1)."""
+        """Send a sender report per track (RFC 3550 section 6.4.1), all in one datagram (RFC 8108 section 5.3)."""
+        reports = []
         for track, lane in self.lanes.items():
             if lane.sent:
                 ntp, ticks = track.report_time(now_ns)
                 negotiated = lane.negotiated
-                self.peer.send_rtcp(
+                reports.append(
                     rtcp.sender_report(
                         negotiated.ssrc, negotiated.cname, ntp=ntp, ticks=ticks, packets=lane.sent, octets=lane.octets
                     )
                 )
+        if reports:
+            self.peer.send_rtcp(b"".join(reports))
 
     def feedback(self, data: bytes) -> None:
         """Act on a compound RTCP packet; bytes that are none are ignored."""
