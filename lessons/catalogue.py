@@ -7,6 +7,7 @@ another version or a damaged one is thrown away. Where the disk refuses, the cac
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -37,7 +38,7 @@ from lessons.session import THUMBNAIL, describe
 
 log = structlog.get_logger()
 
-VERSION = 4  # of the table below, kept in PRAGMA user_version
+VERSION = 5  # of the table below, kept in PRAGMA user_version
 FILE = "catalogue.sqlite"
 BUSY_MS = 5000
 # SQLite quotes what it could not understand of a garbled schema, and that need not be text.
@@ -53,7 +54,8 @@ class Base(DeclarativeBase):
 
 
 class Row(Base):
-    """One lesson; `size` and `modified_ns` are its journal's when the row was made."""
+    """One lesson; `size` and `modified_ns` are its journal's when the row was made, `crc` is of all the rest: SQLite
+    does not notice a value that the disk has garbled."""
 
     __tablename__ = "lessons"
 
@@ -80,6 +82,17 @@ class Row(Base):
     warned_at: Mapped[float | None]
     size: Mapped[int]
     modified_ns: Mapped[int]
+    crc: Mapped[int]
+
+
+def crc_of(row: Row) -> int:
+    """The CRC-32 of a row's values but `crc`, as they come back from the database."""
+    values = []
+    for column in Row.__table__.columns:
+        if column.key != "crc":
+            value = getattr(row, column.key)
+            values.append(value if value is None else column.type.python_type(value))
+    return zlib.crc32(repr(values).encode())
 
 
 class Catalogue:
@@ -183,16 +196,16 @@ class Catalogue:
         if recording is None or recording.created.id != id:
             return
         lesson = describe(recording, thumbnail=False)
-        session.add(
-            Row(
-                id=id, code=lesson.code, title=lesson.title, state=lesson.state, started_at=lesson.started_at,
-                duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
-                screen_s=lesson.screen_s, subject=lesson.subject, group=lesson.group, teacher=lesson.teacher,
-                visibility=lesson.visibility, title_key=key(lesson.title), subject_key=key(lesson.subject),
-                group_key=key(lesson.group), teacher_key=key(lesson.teacher), ends_at=lesson.ends_at, sent=lesson.sent,
-                warned_at=lesson.warned_at, size=status.st_size, modified_ns=status.st_mtime_ns,
-            )
+        made = Row(
+            id=id, code=lesson.code, title=lesson.title, state=lesson.state, started_at=lesson.started_at,
+            duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
+            screen_s=lesson.screen_s, subject=lesson.subject, group=lesson.group, teacher=lesson.teacher,
+            visibility=lesson.visibility, title_key=key(lesson.title), subject_key=key(lesson.subject),
+            group_key=key(lesson.group), teacher_key=key(lesson.teacher), ends_at=lesson.ends_at, sent=lesson.sent,
+            warned_at=lesson.warned_at, size=status.st_size, modified_ns=status.st_mtime_ns,
         )  # fmt: skip
+        made.crc = crc_of(made)
+        session.add(made)
 
     def _lesson(self, row: Row) -> Lesson:
         return Lesson(
@@ -315,6 +328,10 @@ def _prepare(engine: Engine) -> Engine:
             raise _OtherVersion(f"version {version}")
         Base.metadata.create_all(connection)
         connection.execute(text(f"PRAGMA user_version = {VERSION}"))
-        if connection.execute(text("PRAGMA quick_check")).scalar_one() != "ok":
+        # Not quick_check, which does not compare the index, by which rows are found, with the rows.
+        if connection.execute(text("PRAGMA integrity_check(1)")).scalar_one() != "ok":
             raise _OtherVersion("damaged")
+    with Session(engine) as session:
+        if any(row.crc != crc_of(row) for row in session.scalars(select(Row))):
+            raise _OtherVersion("garbled")
     return engine

@@ -20,9 +20,10 @@ import psutil
 
 from appliance import bus
 from appliance.bus import CommandServer, Publisher
-from appliance.messages import Command, Done, GetHistory, History, Lesson, Packet, Reply, StartLesson
+from appliance.messages import Command, Done, GetHistory, History, Lesson, Packet, RecordTalk, Reply, StartLesson
 from appliance.settings import Settings
 from lessons.assembler import SECOND
+from lessons.journal import SCREEN, TALK
 from tests.bench.powercut_log import Cut
 from tests.kit import wait_until
 from tests.lessons.logged import comes_ns, packets
@@ -80,7 +81,7 @@ class Feed:
             if due_ns >= end_ns:
                 break
             now = msgspec.structs.replace(packet, pts_ns=packet.pts_ns + shift)
-            if packet.source == "screen":
+            if packet.source in (SCREEN, TALK):
                 self._publishers["streaming"].send(now)
                 continue
             self._history.append(now)
@@ -100,11 +101,13 @@ def kill(number: int, seed: int, folder: Path) -> tuple[Path, Lesson, float, int
         **{name: value for name, value in os.environ.items() if not name.startswith("PREAU_")},
         "PREAU_DATA_DIR": str(data),
         "PREAU_RUNTIME_DIR": str(settings.bus),
+        "PREAU_RECORD_TALK": "true",
     }
     with Feed(settings.bus) as feed, (folder / f"kill-{number}.log").open("w") as log:
         process = psutil.Popen([sys.executable, "-m", "lessons"], env=environ, stdout=log, stderr=log)
         try:
             lesson = wait_until(partial(_start, settings), START_S, "the recorder to begin a lesson")
+            bus.call(settings.bus, "lessons", RecordTalk(lesson.id, True))
             first_ns, fed_ns = feed.play(packets(LONGEST_S), after_s)
         finally:
             at = time.time()

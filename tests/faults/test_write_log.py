@@ -16,6 +16,7 @@ from tests.lessons.logged import logged
 from tests.lessons.recovered import Finding, judge, recover_noted
 from tests.lessons.room import ID
 
+pytestmark = pytest.mark.timeout(300)
 SECONDS, STATES, RECOVERIES = 5, 24, 2
 SEED = 20261126
 LONGEST_LOSS_S = 1.2

@@ -2,8 +2,8 @@
 
     python -m tests.lessons.logged FOLDER LOG SECONDS
 
-Camera, microphone, a shared screen for a while, marks, pictures of another size from the middle on, Stop; by the
-service's own session, backlog and writer. LOG gets a `Log`.
+Camera, microphone, a shared screen and a pupil's voice for a while, marks, pictures of another size from the middle on,
+Stop; by the service's own session, backlog and writer. LOG gets a `Log`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from appliance.messages import Packet
 from lessons import session
 from lessons.assembler import SECOND
 from lessons.backlog import Backlog, Note
-from lessons.journal import Created, Mark
+from lessons.journal import Created, Mark, TalkRecorded
 from lessons.writer import Live, Writer
 from tests.disk import Entry
 from tests.lessons.media import ORIGIN_NS, SOUND_DELAY_NS, pictures, shared_sounds, sounds
@@ -30,7 +30,7 @@ from tests.lessons.room import BOOT, ID, metrics
 from tests.writelog import WriteLog
 
 MARK_EVERY_S = 2.3
-SHARED = (0.2, 0.7)  # from here to there of the lesson a screen is shared
+SHARED, SPOKEN = (0.2, 0.7), (0.4, 0.9)  # from here to there of the lesson a screen is shared, a pupil speaks
 LEAD_S = 0.2
 
 
@@ -73,9 +73,14 @@ def packets(seconds: int) -> list[Packet]:
     camera = [one for one in small if one.pts_ns - ORIGIN_NS < half]
     camera += [one for one in large if one.pts_ns - ORIGIN_NS >= half]
     screen = [msgspec.structs.replace(one, source="screen", rung="main") for one in small]
-    begin, end = (ORIGIN_NS + int(share * seconds * SECOND) for share in SHARED)
-    shared = [one for one in (*screen, *shared_sounds(seconds)) if begin <= one.pts_ns < end]
-    return sorted([*camera, *sounds(seconds), *shared], key=comes_ns)
+    voice = [msgspec.structs.replace(one, source="talk") for one in shared_sounds(seconds, "mono")]
+
+    def within(packets: list[Packet], shares: tuple[float, float]) -> list[Packet]:
+        begin, end = (ORIGIN_NS + int(share * seconds * SECOND) for share in shares)
+        return [one for one in packets if begin <= one.pts_ns < end]
+
+    beside = [*within([*screen, *shared_sounds(seconds)], SHARED), *within(voice, SPOKEN)]
+    return sorted([*camera, *sounds(seconds), *beside], key=comes_ns)
 
 
 def comes_ns(packet: Packet) -> int:
@@ -92,13 +97,15 @@ def record(root: Path, seconds: int) -> Log:
     at, began_ns = time.time(), time.monotonic_ns()
     shift = began_ns + int(LEAD_S * SECOND) - ORIGIN_NS
     created = Created(ID, "Les volcans", "7Q2F", at, BOOT, at + 3600)
-    live = Live(session.create(root / "lessons", created, metrics(), began_ns), Backlog())
+    live = Live(session.create(root / "lessons", created, metrics(), began_ns, talk=True), Backlog())
     there_ns = time.monotonic_ns()
     writer = Writer(lambda id: None)
     thread = threading.Thread(target=writer.run)
     thread.start()
     writer.begin(live)
     writer.end()
+    switch = Note(lambda live, now_ns: [TalkRecorded(True, at)], Future())
+    live.backlog.note(switch, time.monotonic_ns(), at)
     fed: list[Fed] = []
     marked: list[Marked] = []
     pause = threading.Event()

@@ -20,15 +20,15 @@ from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Lesson, Packet
 from lessons import playlist, recovery
 from lessons.catalogue import FILE, Catalogue
-from lessons.journal import CAMERA, NAME, SCREEN, parse
+from lessons.journal import CAMERA, NAME, SCREEN, TALK, parse
 from lessons.reader import LessonFiles, UnknownLesson
-from lessons.recording import Recording, fold
+from lessons.recording import Part, Recording, fold
 from tests.disk import Entry
 from tests.lessons.media import film, moved, pictures
 from tests.lessons.room import feed, metrics
 from tests.writelog import WriteLog
 
-SOURCES = (CAMERA, SCREEN)
+SOURCES = (CAMERA, SCREEN, TALK)
 MORE_S = 2
 FRAME_S = 1 / 30
 LATER_BOOT = "another boot"
@@ -123,6 +123,9 @@ def lengths(files: LessonFiles, data: Path, id: str, recording: Recording) -> It
             yield f"{source}: the playlist has {listed_s(text):.3f} s of {recorded_s:.3f}"
         if not parts:
             continue
+        if source == TALK:  # sound alone, in files of its own
+            yield from _voices(data / "lessons" / id, parts)
+            continue
         span_s = (parts[-1].end - parts[0].opened.start) / VIDEO_TIMESCALE  # a screen's holes lengthen pictures
         file = data / f"{source}.mp4"
         try:
@@ -133,6 +136,27 @@ def lengths(files: LessonFiles, data: Path, id: str, recording: Recording) -> It
             continue
         if not math.isclose(played_s, span_s, abs_tol=FRAME_S):
             yield f"{source}: plays {played_s:.3f} s of {span_s:.3f}"
+
+
+def _voices(folder: Path, parts: list[Part]) -> Iterator[str]:
+    """Complaints about files of pupils' voices."""
+    for part in parts:
+        recorded_s = (part.end - part.opened.start) / VIDEO_TIMESCALE
+        try:
+            heard_s = decoded_sound_s(folder / part.opened.file)
+        except (av.FFmpegError, OSError) as error:
+            yield f"{part.opened.file}: does not play: {error}"
+            continue
+        if not math.isclose(heard_s, recorded_s, abs_tol=FRAME_S):
+            yield f"{part.opened.file}: plays {heard_s:.3f} s of {recorded_s:.3f}"
+
+
+def decoded_sound_s(file: Path) -> float:
+    """How long the sound of a file is, all of which is decoded. Raises av.FFmpegError."""
+    with av.open(str(file)) as container:
+        stream = container.streams.audio[0]
+        stream.codec_context.options = {"err_detect": "explode"}
+        return sum(frame.samples / frame.sample_rate for frame in container.decode(stream))
 
 
 def read(folder: Path) -> Recording | None:
