@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -130,6 +131,16 @@ def join_lessons(config: Path | None, lesson_id: str, following: str) -> None:
 def delete_lesson(config: Path | None, lesson_id: str) -> None:
     """Delete a lesson for good."""
     _api(config, "DELETE", f"/lessons/{lesson_id}")
+
+
+@lesson.command("keep")
+@click.argument("lesson_id", metavar="ID")
+@click.argument("day", metavar="DAY", type=click.DateTime(["%Y-%m-%d"]))
+@click.pass_obj
+def keep_lesson(config: Path | None, lesson_id: str, day: datetime) -> None:
+    """Keep a lesson until the end of DAY (2027-06-30), on which it is to be deleted."""
+    ends_at = (day + timedelta(days=1)).timestamp() - 1
+    _api(config, "PUT", f"/lessons/{lesson_id}/end", {"ends_at": ends_at})
 
 
 @lesson.command("verify")

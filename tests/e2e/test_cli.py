@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,9 @@ def test_a_lesson_from_the_command_line(kit: Kit, tmp_path: Path) -> None:
     run("export", lesson, str(tmp_path / "lesson.mp4"))
     assert probe(tmp_path / "lesson.mp4").duration_s > 1
     assert [path.name for path in tmp_path.iterdir()] == ["lesson.mp4"]
+    day = datetime.now() + timedelta(days=40)
+    run("lesson", "keep", lesson, f"{day:%Y-%m-%d}")
+    assert datetime.fromtimestamp(kit.api("GET", f"lessons/{lesson}")["ends_at"]).date() == day.date()
     run("lesson", "delete", lesson, answer="y\n")
     assert run("lesson", "list") == ""
     [receipt] = run("lesson", "receipts").splitlines()
