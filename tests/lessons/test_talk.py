@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from appliance.bus import CommandRefused, Publisher
 from appliance.durable import Appender
 from appliance.fmp4 import VIDEO_TIMESCALE
-from appliance.messages import Packet
+from appliance.messages import JoinLessons, Packet
 from appliance.settings import Settings
 from lessons import recovery, session
 from lessons.assembler import Append, Close
@@ -29,6 +29,7 @@ from tests.judge import probe
 from tests.lessons.media import ORIGIN_NS, film, moved
 from tests.lessons.room import AT, BOOT, CODE, ID, metrics, read
 from tests.lessons.service import Capture, Lessons, until, watched
+from tests.lessons.test_join import NEXT, joins
 from tests.voice import RATE, WINDOW, heard, sound_of, voice
 
 SECOND = 1_000_000_000
@@ -45,8 +46,8 @@ def said(begin_s: float, seconds: int = 2, first: int = 0, epoch: int = 1) -> li
     ]
 
 
-def begin(root: Path, *, talk: bool = True) -> Session:
-    return session.create(root, Created(ID, "Les volcans", CODE, AT, BOOT), metrics(), 0, talk=talk)
+def begin(root: Path, id: str = ID, *, talk: bool = True) -> Session:
+    return session.create(root, Created(id, "Les volcans", CODE, AT, BOOT), metrics(), 0, talk=talk)
 
 
 def feed(live: Session, *packets: Packet, switches: dict[float, TalkRecorded] | None = None) -> None:
@@ -224,6 +225,19 @@ def test_a_silent_publisher_has_its_last_words_made_durable(root: Path) -> None:
     (part,) = read(live.folder).strand(TALK).parts
     assert part.closed == "ended" and part.end - part.opened.start == pytest.approx(0.6 * VIDEO_TIMESCALE, abs=10)
     live.suspend(0, AT)
+
+
+def test_voices_go_along_when_lessons_are_joined(root: Path) -> None:
+    for id, at_s in ((ID, 2.0), (NEXT, 1.0)):
+        live = begin(root / "lessons", id)
+        feed(live, *film(8), *said(at_s, 2), switches={0.5: ON})
+        live.stop(0, AT + 60)
+    joins(root / "lessons").join(JoinLessons(ID, NEXT))
+    assert sorted(path.name for path in (root / "lessons" / ID).glob("talk*")) == ["talk-0001.mp4", "talk-0002.mp4"]
+    starts = [span.start_s for span in client(root).timeline(ID).talk]
+    assert starts == pytest.approx([2.0, 9.0], abs=0.05)
+    assert tone(root)[0] == pytest.approx(2.0, abs=WINDOW / RATE)
+    assert probe(root / "talk.mp4").duration_s == pytest.approx(11.0, abs=0.1)
 
 
 @given(data=st.data())
