@@ -1,7 +1,7 @@
 """Everything that touches aiortc's and aioice's private parts; tests/streaming/test_aiortc_contract.py holds them.
 
 aiortc does SDP, ICE and DTLS. Its sender is never started: when DTLS is done `Peer` takes the SRTP context and the
-nominated pair's socket, and streaming.srtp sends.
+nominated pair, and streaming.link and streaming.srtp send.
 Belongs to the loop that made it.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import random
-import socket
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +35,10 @@ from aiortc.sdp import SessionDescription
 
 from streaming import gate
 from streaming.codecs import preferences, receivable
+from streaming.consent import Consent, Credentials
 from streaming.ingest.stream import Incoming
 from streaming.lane import Negotiated, Ssrcs
+from streaming.link import Link
 from streaming.offer import PARSE_ERRORS, Offer, OfferError
 from streaming.srtp import TRAILERS, SrtpPath
 
@@ -47,11 +47,8 @@ _STUN_ERRORS = (struct.error, LookupError)
 # What setRemoteDescription and createAnswer raise on an offer that was readable but cannot be answered.
 NEGOTIATION_ERRORS = (*PARSE_ERRORS, InternalError, InvalidAccessError, InvalidStateError, OperationError)
 
-CONSENT_S = 5.0
 WAKING_PAUSE_S = 0.1  # beside the half second that an answer is waited for
 AWAY_NS = 2_500_000_000  # a browser is heard at least once a second; some of that may be lost
-# A viewer's bounded backlog: a second of picture at 2 Mb/s (the kernel doubles it for its own bookkeeping).
-SEND_BUFFER_BYTES = 256 * 1024
 _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 _ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
@@ -100,11 +97,10 @@ class Connection:
         self._connection._nominated = _Nominated(self._repoint)
         self._srtp: Any = None
         self._pair: Any = None
-        self._socket: socket.socket | None = None
+        self._link: Link | None = None
         self.path: SrtpPath | None = None
         self._resting: SrtpPath | None = None
         self._waking: asyncio.Future[None] | None = None
-        self._address: tuple[str, int] = ("", 0)
 
     def _prepare(self, kind: str) -> None:
         """Add the transceiver of one kind of media."""
@@ -116,7 +112,7 @@ class Connection:
         self._extend(offer)
         await self._gather(addresses)
         self._connection.data_received = self._guard(self._connection.data_received)
-        self._connection.query_consent = self._ask_consent
+        self._connection.query_consent = self._leave_consent
         self._dtls._handle_rtcp_data = self._handle_rtcp
         self._hasten()
         await self._pc.setLocalDescription(await self._pc.createAnswer())
@@ -136,7 +132,7 @@ class Connection:
                 self._guarded.append(protocol)
                 # Else aioice's close would wait until a full socket has sent what asyncio keeps for it.
                 protocol.transport.close = protocol.transport.abort
-                protocol.datagram_received = self._from_peer_only(protocol.datagram_received)
+                protocol.datagram_received = self._from_peer_only(protocol)
 
     def _hasten(self) -> None:
         """aioice looks every 20 ms whether its checks have succeeded; DTLS begins at once when they have."""
@@ -160,15 +156,23 @@ class Connection:
         connection._check_list_maybe_complete = is_complete_noted
         connection.connect = connect_at_once
 
-    def _from_peer_only(self, receive: Callable[[bytes, Any], None]) -> Callable[[bytes, Any], None]:
-        """What comes from others than the browser is dropped, but for the check that makes its address known."""
+    def _from_peer_only(self, protocol: Any) -> Callable[[bytes, Any], None]:
+        """What comes from others than the browser is dropped, but for the check that makes its address known. What
+        needs no more than an answer, or is none of STUN's, does not reach aioice's parser, which is slow."""
+        receive = protocol.datagram_received
 
         def receive_checked(data: bytes, address: Any) -> None:
             if not data:
                 return
             if self._is_peer(address):
                 self._heard(time.monotonic_ns())
-                if gate.is_stun(data) and not self._checks.take(self.heard_ns):
+                if not gate.is_stun(data):
+                    self._connection.data_received(data, protocol.local_candidate.component)
+                    return
+                if not self._checks.take(self.heard_ns):
+                    return
+                link = self._link if self._pair is not None and protocol is self._pair.protocol else None
+                if link is not None and link.takes(data, address):
                     return
             elif not self._may_introduce(data):
                 return
@@ -260,12 +264,11 @@ class Connection:
             return None
         return time.monotonic_ns() - asked_ns
 
-    async def _ask_consent(self) -> None:
-        """In place of aioice's own, which ends a connection that is not answered for half a minute: a browser whose
-        network was away for longer is still there."""
-        while True:
-            await asyncio.sleep(CONSENT_S * random.uniform(0.8, 1.2))  # RFC 7675 section 5.1
-            await self.round_trip_ns()
+    @staticmethod
+    async def _leave_consent() -> None:
+        """In place of aioice's own, a task and a timer for each connection, which ends one that is not answered for
+        half a minute: a browser whose network was away for longer is still there. `tick` asks."""
+        await asyncio.get_running_loop().create_future()
 
     def rest(self) -> None:
         """The browser is silent: send it no media (RFC 7675 section 5.1) until it has answered a check again. Chromium
@@ -285,24 +288,44 @@ class Connection:
                 await asyncio.sleep(WAKING_PAUSE_S)
             elif self._resting is not None:
                 self.path, self._resting = self._resting, None
+                self._way_changed()
                 self._back()
 
     def _back(self) -> None:
         """The browser was silent for a while, and is not any more."""
 
+    def _way_changed(self) -> None:
+        """`path` is another one now, or none."""
+
     def _repoint(self) -> None:
         """Send to the nominated pair from now on."""
         pair = self._connection._nominated.get(1)
-        if pair is self._pair or self._srtp is None:
+        if self._srtp is None or (pair is self._pair and (pair is None or self._link is not None)):
             return
-        if self._socket is not None:
-            self._socket.close()
-        self._socket, self.path, self._resting, self._pair = None, None, None, pair
+        self._unlink()
+        self._pair = pair
         if pair is not None:
-            self._socket = pair.protocol.transport.get_extra_info("socket").dup()
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            self._address = pair.remote_addr
-            self.path = SrtpPath(self._srtp, self._socket, pair.remote_addr)
+            ice, bound = self._connection, pair.protocol.transport.get_extra_info("socket")
+            credentials = Credentials(ice.local_username, ice.local_password, ice.remote_username, ice.remote_password)
+            consent = Consent(
+                credentials, pair.remote_addr, ice._tie_breaker, time.monotonic_ns(), controlling=ice.ice_controlling
+            )
+            with suppress(OSError):  # no way there at the moment: `tick` tries again
+                self._link = Link(bound, pair.remote_addr, self._srtp, consent, pair.protocol.datagram_received)
+                self.path = self._link.path
+        self._way_changed()
+
+    def _unlink(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = self.path = self._resting = None
+
+    def tick(self, now_ns: int) -> None:
+        """Once a second: ask for consent when it is time to (RFC 7675)."""
+        if self._link is None:
+            self._repoint()
+        else:
+            self._link.tick(now_ns)
 
     def _encrypt_with(self, srtp: Any) -> None:
         """DTLS is done, and this is its outgoing SRTP session."""
@@ -311,9 +334,8 @@ class Connection:
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send one compound RTCP packet; it is lost when the socket is full."""
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.sendto(self._srtp.protect_rtcp(packet), self._address)
+        if self._link is not None:
+            self._link.send_rtcp(packet)
 
     async def close(self) -> None:
         """End the connection and its sockets. Idempotent; who stops waiting does not stop it."""
@@ -332,15 +354,13 @@ class Connection:
             await self._pc.close()
         finally:
             self._end_looking()
-            self._srtp = self._pair = self.path = self._resting = None
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
+            self._srtp = self._pair = None
+            self._unlink()
 
 
 class Peer(Connection):
     """A viewer's connection: `on_ready(tracks)` is called once ICE and DTLS are done, `on_path()` whenever ICE has
-    changed `path`, `on_back()` when the browser is heard after a silence. `ssrcs` are those to send with."""
+    changed `path` or it rests no more, `on_back()` when the browser is heard after a silence. `ssrcs` are those to send with."""
 
     def __init__(
         self,
@@ -366,8 +386,7 @@ class Peer(Connection):
         # The instance's own `send` hides the method: aiortc's encoder and RTCP tasks never start.
         sender.send = functools.partial(self._started, transceiver)
 
-    def _repoint(self) -> None:
-        super()._repoint()
+    def _way_changed(self) -> None:
         self._on_path()
 
     def _back(self) -> None:

@@ -27,7 +27,7 @@ LARGEST_PACKET = 1500
 
 _UDP_SEGMENT = 103  # linux/udp.h
 # Full, or no way there at the moment; whatever else the kernel says to a burst, it says to the way of sending it.
-_LOST = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+_LOST = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.EHOSTUNREACH, errno.ENETUNREACH})
 _protect, _memmove = lib.srtp_protect, ffi.memmove
 _INT_BYTES = 4
 # Few enough bytes to stay in a processor's cache, enough viewers at a time to make what Python does negligible.
@@ -65,13 +65,14 @@ def _prepared(burst: Burst) -> _Prepared:
 
 
 class SrtpPath:
-    """A `streaming.burst.Path` through libsrtp and a UDP socket. `session` is kept: the context lives in it."""
+    """A `streaming.burst.Path` through libsrtp and a connected UDP socket. `session` is kept: the context lives in
+    it."""
 
-    __slots__ = ("address", "context", "joint", "sendmsg", "sendto", "session")
+    __slots__ = ("context", "joint", "send_one", "sendmsg", "session")
 
-    def __init__(self, session: Any, out: socket.socket, address: tuple[str, int]) -> None:
+    def __init__(self, session: Any, out: socket.socket) -> None:
         self.session, self.context = session, session._srtp[0]
-        self.sendmsg, self.sendto, self.address = out.sendmsg, out.sendto, address
+        self.sendmsg, self.send_one = out.sendmsg, out.send
         self.joint = True
 
     def send(self, burst: Burst, seq: int, ticks: int) -> int:
@@ -87,7 +88,7 @@ class SrtpPath:
         """Send the packets of a burst, encrypted, one by one; how many went."""
         for number, start in enumerate(range(0, burst.total, burst.stride)):
             try:
-                self.sendto(datagrams[start : start + burst.stride], self.address)
+                self.send_one(datagrams[start : start + burst.stride])
             except OSError:  # full, or an ICMP error of an earlier packet: lost either way, as UDP may
                 return number
         return burst.count
@@ -99,7 +100,7 @@ class SrtpPath:
         if _protect(self.context, _room, _lengths):
             raise SrtpError("srtp_protect failed")
         try:
-            self.sendto(_view[: _lengths[0]], self.address)
+            self.send_one(_view[: _lengths[0]])
         except OSError:
             return False
         return True
@@ -112,8 +113,7 @@ class SrtpPaths:
         self._paths = list(paths)
         self._contexts = [path.context for path in paths]
         self._sendmsg = [path.sendmsg for path in paths]
-        self._sendto = [path.sendto for path in paths]
-        self._addresses = [path.address for path in paths]
+        self._send_one = [path.send_one for path in paths]
 
     def send(self, burst: Burst, seq: int, ticks: int) -> dict[int, int]:
         """Encrypt a burst for each and send it. Those to whom fewer packets went than the burst has, by their places,
@@ -128,32 +128,32 @@ class SrtpPaths:
     def _send(
         self, burst: Burst, prepared: _Prepared, data: bytes, begin: int, end: int, short: dict[int, int]
     ) -> None:
-        copies, count, addresses = end - begin, burst.count, self._addresses[begin:end]
+        copies, count = end - begin, burst.count
         _view[: copies * burst.total] = data * copies
         contexts = self._contexts[begin:end]
         if count == 1:  # every packet of sound
             _encrypt(prepared, contexts, copies)
-            sending: Iterator[Any] = map(call, self._sendto[begin:end], prepared.datagrams, addresses)
+            sending: Iterator[Any] = map(call, self._send_one[begin:end], prepared.datagrams)
         else:
             _encrypt(prepared, chain.from_iterable(map(repeat, contexts, repeat(count))), copies * count)
-            hows = repeat(prepared.how)
-            sending = map(call, self._sendmsg[begin:end], prepared.buffers, hows, repeat(0), addresses)
+            sending = map(call, self._sendmsg[begin:end], prepared.buffers, repeat(prepared.how))
         place = begin
         while place < end:
             try:
                 for _ in sending:
                     place += 1
             except OSError as error:  # the map goes on behind the one that failed
-                went = self._alone(error, place, burst, prepared.datagrams[place - begin])
+                went = self._alone(error, self._paths[place], burst, prepared.datagrams[place - begin])
                 if went != count:
                     short[place] = went
                 place += 1
 
-    def _alone(self, error: OSError, place: int, burst: Burst, datagrams: memoryview) -> int:
+    def _alone(self, error: OSError, path: SrtpPath, burst: Burst, datagrams: memoryview) -> int:
         """What is left to do for one viewer when the kernel refused its burst; how many packets went."""
+        if error.errno == errno.ECONNREFUSED:  # so ICMP said of an earlier one; this one was not tried
+            return path.send_each(burst, datagrams)
         if burst.count == 1 or error.errno in _LOST:
             return 0
-        path = self._paths[place]
         path.joint = False  # a device or a tunnel that cannot cut bursts: from now on one by one
         return path.send_each(burst, datagrams)
 

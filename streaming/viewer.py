@@ -210,7 +210,6 @@ class Viewer(Session):
 
     def _back(self) -> None:
         """The browser is heard after a silence: the picture goes on with a keyframe."""
-        self._on_change()
         self.quality.ladder.back(time.monotonic_ns())
         track = self._next or self._shown
         if track is not None:
@@ -218,6 +217,7 @@ class Viewer(Session):
 
     def tick(self, now_ns: int) -> None:
         """Once a second: sender reports, and time passes for the ladder."""
+        self.peer.tick(now_ns)
         self._report(now_ns)
         if now_ns - self._connected_ns >= SOUND_WAITS_NS:
             self.begin_sound()

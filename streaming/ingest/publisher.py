@@ -134,6 +134,7 @@ class Publisher(Session):
                 self._repair(stream, now_ns)
             if now_ns - self._reported_ns >= REPORT_INTERVAL_NS:
                 self._report(now_ns)
+                self.peer.tick(now_ns)
             await asyncio.sleep(PULSE_S)
 
     def _repair(self, stream: Stream, now_ns: int) -> None:

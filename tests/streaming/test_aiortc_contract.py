@@ -104,6 +104,15 @@ def test_consent_is_asked_for_in_our_way() -> None:
     assert "asyncio.create_task(self.query_consent())" in source(Connection.connect)
     consent = source(Connection.query_consent)
     assert "while True" in consent and "retransmissions=0" in consent and "return await self.close()" in consent
+    connection: Any = Connection(ice_controlling=False)
+    assert 0 <= connection._tie_breaker < 1 << 64 and connection.ice_controlling is False
+    assert "self._tie_breaker" in source(Connection.build_request)
+    assert {"protocol", "remote_addr"} <= {*vars(CandidatePair), *CandidatePair.__init__.__annotations__}
+
+
+def test_what_is_no_stun_reaches_the_receiver_as_it_is() -> None:
+    passed_on = source(StunProtocol.datagram_received)
+    assert "self.receiver.data_received(data, self.local_candidate.component)" in passed_on
 
 
 def test_the_end_of_ice_is_heard_before_aioice_looks() -> None:

@@ -110,6 +110,7 @@ class Ends:
         self.receiver.bind(("127.0.0.1", 0))
         self.receiver.setblocking(False)
         self.sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sender.connect(self.receiver.getsockname())
         self.sender.setblocking(False)
 
     def path(self, profile: int, key_length: int, out: Any = None) -> tuple[SrtpPath, Session]:
@@ -117,7 +118,7 @@ class Ends:
         sending = Policy(key=key, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile)
         sending.allow_repeat_tx = True
         session = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=profile))
-        return SrtpPath(Session(sending), out or self.sender, self.receiver.getsockname()), session
+        return SrtpPath(Session(sending), out or self.sender), session
 
     def received(self, session: Session) -> list[bytes]:
         result = []
@@ -159,11 +160,11 @@ class Refusing:
     def sendmsg(self, *arguments: Any) -> int:
         raise OSError(self._error, "bursts are refused")
 
-    def sendto(self, data: memoryview, address: Any) -> int:
+    def send(self, data: memoryview) -> int:
         self._room -= 1
         if self._room < 0:
             raise BlockingIOError(errno.EAGAIN, "full")
-        return self._out.sendto(data, address)
+        return self._out.send(data)
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.EOPNOTSUPP])
@@ -180,3 +181,11 @@ def test_a_full_socket_takes_nothing_of_a_burst(ends: Ends) -> None:
     (burst,) = make([900, 900])
     assert path.send(burst, 10, 90_000) == 0
     assert ends.received(session) == []
+
+
+def test_what_icmp_said_of_an_earlier_packet_costs_no_other(ends: Ends) -> None:
+    path, session = ends.path(*PROFILES[1][:2], out=Refusing(ends.sender, errno.ECONNREFUSED))
+    (burst,) = make([900, 900])
+    assert path.send(burst, 10, 90_000) == 2
+    assert len(ends.received(session)) == 2
+    assert path.joint

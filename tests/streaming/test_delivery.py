@@ -47,8 +47,10 @@ class Screen:
         """There is only one."""
 
     def connect(self, out: socket.socket) -> None:
+        out.setblocking(False)
+        out.connect(self.socket.getsockname())
         policy = Policy(key=KEY, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=PROFILE)
-        self.peer.path = SrtpPath(Session(policy), out, self.socket.getsockname())
+        self.peer.path = SrtpPath(Session(policy), out)
 
     def look(self) -> list[tuple[int, int, int]]:
         while True:
@@ -63,9 +65,8 @@ class Room:
     def __init__(self, viewers: int) -> None:
         self.video = Track("camera/720p", kind="video", rate=90_000, wall_offset_ns=0)
         self.audio = Track("microphone/opus", kind="audio", rate=48_000, wall_offset_ns=0)
-        self.out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.out.setblocking(False)
         self.screens = [Screen({self.video: VIDEO, self.audio: AUDIO}) for _ in range(viewers)]
+        self.outs = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in self.screens]
         self.full: list[Viewer] = []
         viewers_by_name = {str(place): cast(Viewer, screen) for place, screen in enumerate(self.screens)}
         self.delivery = Delivery(viewers_by_name, self.full.append)
@@ -85,15 +86,15 @@ class Room:
                 await asyncio.sleep(0)
 
     def close(self) -> None:
-        for each in (self.out, *(screen.socket for screen in self.screens)):
+        for each in (*self.outs, *(screen.socket for screen in self.screens)):
             each.close()
 
 
 @asynccontextmanager
 async def room(viewers: int = 3) -> AsyncIterator[Room]:
     result = Room(viewers)
-    for screen in result.screens:
-        screen.connect(result.out)
+    for screen, out in zip(result.screens, result.outs, strict=True):
+        screen.connect(out)
     running = asyncio.ensure_future(result.delivery.run())
     try:
         yield result
@@ -202,7 +203,6 @@ def test_sound_that_had_no_way_counts_on_from_where_it_was() -> None:
 def test_a_closed_socket_costs_only_its_viewer() -> None:
     async def scenario(each: Room) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
-            own.setblocking(False)
             each.screens[1].connect(own)
             each.picture(1, keyframe=True)
             each.picture(1)

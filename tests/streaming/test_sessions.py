@@ -83,7 +83,7 @@ def test_a_session_ends_and_leaves_nothing(running: Running, capture: Capture, h
     assert running.server.fanout.viewers == {}
     inside(running, running.server.fanout.close())
     gc.collect()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, Peer) and thing._socket is not None]
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, Peer) and thing._link is not None]
 
 
 async def lone_offer() -> str:
