@@ -360,7 +360,8 @@ class Connection:
 
 class Peer(Connection):
     """A viewer's connection: `on_ready(tracks)` is called once ICE and DTLS are done, `on_path()` whenever ICE has
-    changed `path` or it rests no more, `on_back()` when the browser is heard after a silence. `ssrcs` are those to send with."""
+    changed `path` or it rests no more, `on_back()` when the browser is heard after a silence. `ssrcs` are those to send
+    with."""
 
     def __init__(
         self,
