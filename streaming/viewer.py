@@ -227,16 +227,19 @@ class Viewer(Session):
         self._follow()
 
     def _report(self, now_ns: int) -> None:
-        """Send a sender report per track (RFC 3550 section 6.4.1)."""
+        """Send a sender report per track (RFC 3550 section 6.4.1), all in one datagram (RFC 8108 section 5.3)."""
+        reports = []
         for track, lane in self.lanes.items():
             if lane.sent:
                 ntp, ticks = track.report_time(now_ns)
                 negotiated = lane.negotiated
-                self.peer.send_rtcp(
+                reports.append(
                     rtcp.sender_report(
                         negotiated.ssrc, negotiated.cname, ntp=ntp, ticks=ticks, packets=lane.sent, octets=lane.octets
                     )
                 )
+        if reports:
+            self.peer.send_rtcp(b"".join(reports))
 
     def feedback(self, data: bytes) -> None:
         """Act on a compound RTCP packet; bytes that are none are ignored."""
