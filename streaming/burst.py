@@ -11,6 +11,7 @@ call (UDP_SEGMENT, udp(7)).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from struct import Struct, pack
 from typing import NamedTuple, Protocol
 
@@ -50,19 +51,34 @@ class Layout(NamedTuple):
 
         The extension bit is set always: an extension of no words is as valid as one of three.
         """
-        elements = b"".join(
-            bytes([identifier << 4 | len(data) - 1]) + data
-            for identifier, data in (
-                (self.abs_send_time_id, times.sent.to_bytes(3)),
-                (self.mid_id, self.mid.encode()),
-                (self.capture_time_id, times.captured.to_bytes(8)),
-                (self.playout_delay_id, _PLAYOUT_DELAY),
-            )
-            if 0 < identifier <= _LARGEST_ONE_BYTE_ID
-        )
-        elements += bytes(-len(elements) % 4)
-        kind = self.payload_type | (0x80 if marker else 0)
-        return _FIXED.pack(0x90, kind, 0, 0, self.ssrc, _EXTENSION_PROFILE, len(elements) // 4) + elements
+        outline, sent_at, captured_at = _outline(self)
+        head = bytearray(outline)
+        if marker:
+            head[1] |= 0x80
+        if sent_at:
+            head[sent_at : sent_at + 3] = times.sent.to_bytes(3)
+        if captured_at:
+            head[captured_at : captured_at + 8] = times.captured.to_bytes(8)
+        return bytes(head)
+
+
+@lru_cache(maxsize=64)  # a room's viewers have few layouts, and a frame's packets one
+def _outline(layout: Layout) -> tuple[bytes, int, int]:
+    """A header without its times, and where abs-send-time and abs-capture-time go; 0 for nowhere."""
+    elements, places = b"", {}
+    for identifier, data in (
+        (layout.abs_send_time_id, bytes(3)),
+        (layout.mid_id, layout.mid.encode()),
+        (layout.capture_time_id, bytes(8)),
+        (layout.playout_delay_id, _PLAYOUT_DELAY),
+    ):
+        if 0 < identifier <= _LARGEST_ONE_BYTE_ID:
+            elements += bytes([identifier << 4 | len(data) - 1])
+            places[identifier] = _FIXED.size + len(elements)
+            elements += data
+    elements += bytes(-len(elements) % 4)
+    fixed = _FIXED.pack(0x90, layout.payload_type, 0, 0, layout.ssrc, _EXTENSION_PROFILE, len(elements) // 4)
+    return fixed + elements, places.get(layout.abs_send_time_id, 0), places.get(layout.capture_time_id, 0)
 
 
 class Burst:

@@ -11,7 +11,7 @@ import errno
 import socket
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import accumulate, chain, cycle, islice, repeat
 from operator import call
 from struct import pack
 from typing import Any, cast
@@ -47,10 +47,11 @@ class _Prepared:
 
     def __init__(self, stride: int, total: int, lengths: bytes) -> None:
         self.copies = min(_MOST_COPIES, _ROOM_BYTES // total)
-        starts = range(0, self.copies * total, total)
-        self.places = [_room + start + at for start in starts for at in range(0, total, stride)]
-        self.datagrams = [_view[start : start + total] for start in starts]
-        self.buffers = [[datagram] for datagram in self.datagrams]
+        count, starts = -(-total // stride), range(0, self.copies * total, total)
+        steps = (*repeat(stride, count - 1), total - (count - 1) * stride)
+        self.places = list(accumulate(islice(cycle(steps), self.copies * count - 1), initial=_room))
+        self.datagrams = list(map(_view.__getitem__, map(slice, starts, range(total, _ROOM_BYTES + 1, total))))
+        self.buffers = list(zip(self.datagrams))
         self.how = [(socket.SOL_UDP, _UDP_SEGMENT, pack("=H", stride))]
         self.lengths = lengths * self.copies
 
