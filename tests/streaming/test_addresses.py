@@ -70,6 +70,24 @@ def test_a_viewer_that_turns_up_elsewhere_goes_on_there(running: Running, captur
     asyncio.run(scenario())
 
 
+def test_a_check_that_nominates_the_pair_in_use_again_changes_nothing(running: Running, capture: Capture) -> None:
+    """As every check of a browser's does: its viewer stays in step with the others."""
+
+    async def scenario() -> None:
+        watcher, viewer, _ = await watching(running)
+        changes: list[None] = []
+        viewer.peer._on_path = lambda: changes.append(None)
+        link, connection = viewer.peer._link, watcher.connection
+        for _ in range(3):
+            await nominate(watcher, connection._protocols[0])
+        assert viewer.peer._link is link
+        assert not changes
+        await pictures(watcher, 10)
+        await watcher.close()
+
+    asyncio.run(scenario())
+
+
 def test_ice_may_restart_and_end_at_the_same_pair(running: Running, capture: Capture) -> None:
     async def scenario() -> None:
         watcher, viewer, session = await watching(running)
