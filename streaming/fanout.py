@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -198,7 +198,7 @@ class Fanout:
             self.changed()
             if viewer.line is not None:
                 self._memory.remember(viewer.owner, viewer.line, time.monotonic_ns())
-            self._count(viewer)
+            self._count(viewer.every_lane)
             for lane in viewer.every_lane:
                 self._counted.pop(lane, None)
             if viewer.connected:
@@ -245,11 +245,11 @@ class Fanout:
                 self._rest(viewer, now_ns)
             elif viewer.connected:
                 viewer.tick(now_ns)
-                self._count(viewer)
             elif now_ns - viewer.opened_ns > CONNECT_TIMEOUT_S * clock.NS:
                 if count := self._unconnected.hit(now_ns / clock.NS):
                     log.info("a viewer never connected", viewer=viewer.name, count=count)
                 self.remove(viewer)
+        self._count([lane for viewer in self.viewers.values() for lane in viewer.every_lane])
         self._end_lingering(now_ns)
         self._let_probe(now_ns)
         for track in self._by_name.values():
@@ -285,10 +285,15 @@ class Fanout:
         names = sorted(viewer.name for viewer in connected if viewer.role == "pupil")
         self._announce(ViewersState(len(connected) - teachers, teachers, names))
 
-    def _count(self, viewer: Viewer) -> None:
-        for lane in viewer.every_lane:
+    def _count(self, lanes: Sequence[Lane]) -> None:
+        """Add what they have sent since they were counted last, in one sum: each step of a counter takes its lock."""
+        packets = octets = resent = 0
+        for lane in lanes:
             done = self._counted.setdefault(lane, _Counted())
-            self._metrics.packets_sent.inc(lane.sent - done.packets)
-            self._metrics.bytes_sent.inc(lane.octets - done.octets)
-            self._metrics.packets_resent.inc(lane.resent - done.resent)
+            packets += lane.sent - done.packets
+            octets += lane.octets - done.octets
+            resent += lane.resent - done.resent
             done.packets, done.octets, done.resent = lane.sent, lane.octets, lane.resent
+        self._metrics.packets_sent.inc(packets)
+        self._metrics.bytes_sent.inc(octets)
+        self._metrics.packets_resent.inc(resent)
