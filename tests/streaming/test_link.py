@@ -18,18 +18,18 @@ from streaming.link import Link
 Heard = tuple[str, bytes, tuple[str, int]]
 
 
-def a_socket() -> socket.socket:
-    result = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    result.bind(("127.0.0.1", 0))
+def a_socket(host: str) -> socket.socket:
+    result = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    result.bind((host, 0))
     return result
 
 
 class Port(asyncio.DatagramProtocol):
     """A port as aioice has it, a browser, and another; `heard` tells which socket got what from whom."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str) -> None:
         self.heard: asyncio.Queue[Heard] = asyncio.Queue()
-        self.browser, self.other = a_socket(), a_socket()
+        self.browser, self.other = a_socket(host), a_socket(host)
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -41,7 +41,7 @@ class Port(asyncio.DatagramProtocol):
 
     def link(self) -> Link:
         srtp = Session(Policy(key=bytes(30), ssrc_type=Policy.SSRC_ANY_OUTBOUND))
-        at = self.browser.getsockname()
+        at = self.browser.getsockname()[:2]
         consent = Consent(Credentials("a", "b", "c", "d"), at, 1, 0)
         return Link(self.bound, at, srtp, consent, lambda data, address: self.heard.put_nowait(("link", data, address)))
 
@@ -55,9 +55,9 @@ class Port(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def port() -> AsyncIterator[Port]:
+async def port(host: str = "127.0.0.1") -> AsyncIterator[Port]:
     loop = asyncio.get_running_loop()
-    transport, result = await loop.create_datagram_endpoint(Port, local_addr=("127.0.0.1", 0))
+    transport, result = await loop.create_datagram_endpoint(lambda: Port(host), local_addr=(host, 0))
     try:
         yield result
     finally:
@@ -66,9 +66,10 @@ async def port() -> AsyncIterator[Port]:
         result.other.close()
 
 
-def test_the_browser_is_heard_by_its_own_socket_and_everybody_else_by_the_ports() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_browser_is_heard_by_its_own_socket_and_everybody_else_by_the_ports(host: str) -> None:
     async def scenario() -> None:
-        async with port() as each:
+        async with port(host) as each:
             assert await each.hears(each.browser, b"before") == "bound"
             link = each.link()
             assert await each.hears(each.browser, b"one") == "link"
