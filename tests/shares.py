@@ -12,6 +12,7 @@ KITS, PAGES, PARTS = SHARES = ("kits", "pages", "parts")
 # The first that a test's name begins with counts.
 _SHARES = {
     "tests/e2e/test_divided.py": PAGES,
+    "tests/e2e/test_outage.py": PAGES,
     "tests/e2e/test_reconnect.py": PAGES,
     "tests/faults/test_flood.py": PARTS,
     "tests/e2e/": KITS,
