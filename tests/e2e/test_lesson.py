@@ -73,6 +73,7 @@ def seek(page: Page, position: str) -> float:
     )
 
 
+@pytest.mark.alone
 def test_a_whole_lesson(
     kit: Kit,
     context: BrowserContext,
