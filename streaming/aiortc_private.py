@@ -297,12 +297,15 @@ class Connection:
             return
         if self._socket is not None:
             self._socket.close()
+        rested = self._resting is not None
         self._socket, self.path, self._resting, self._pair = None, None, None, pair
         if pair is not None:
             self._socket = pair.protocol.transport.get_extra_info("socket").dup()
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             self._address = pair.remote_addr
             self.path = SrtpPath(self._srtp, self._socket, pair.remote_addr)
+            if rested:
+                self._back()
 
     def _encrypt_with(self, srtp: Any) -> None:
         """DTLS is done, and this is its outgoing SRTP session."""

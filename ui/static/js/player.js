@@ -320,7 +320,7 @@ export class LivePlayer extends EventTarget {
         return !isOver() && (await session.restart());
       } catch {
         unheard = !this.#knock.signal.aborted; // else the browser says that this is another network
-        await this.#pause(KNOCK_PAUSE_MS);
+        if (!isOver()) await this.#pause(KNOCK_PAUSE_MS);
       }
     }
     return false;
