@@ -302,6 +302,7 @@ class Connection:
         pair = self._connection._nominated.get(1)
         if self._srtp is None or (pair is self._pair and (pair is None or self._link is not None)):
             return
+        rested = self._resting is not None
         self._unlink()
         self._pair = pair
         if pair is not None:
@@ -314,6 +315,8 @@ class Connection:
                 self._link = Link(bound, pair.remote_addr, self._srtp, consent, pair.protocol.datagram_received)
                 self.path = self._link.path
         self._way_changed()
+        if rested and self.path is not None:
+            self._back()
 
     def _unlink(self) -> None:
         if self._link is not None:

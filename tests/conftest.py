@@ -10,7 +10,7 @@ from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser import chromium, new_context
-from tests.shares import SHARES, share_of
+from tests.shares import ALONE, SHARES, share_of
 
 # No test fails because the machine was busy.
 settings.register_profile("preau", deadline=None)
@@ -21,14 +21,14 @@ ENDING_S = 20
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--share", choices=SHARES, help="only this share of the tests (tests/shares.py)")
+    parser.addoption("--share", choices=(*SHARES, ALONE), help="only this share of the tests (tests/shares.py)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if share := config.getoption("--share"):
-        others = [item for item in items if share_of(item.nodeid) != share]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if share_of(item.nodeid) == share]
+        shares = [share_of(item.nodeid, alone=item.get_closest_marker("alone") is not None) for item in items]
+        config.hook.pytest_deselected(items=[item for item, own in zip(items, shares, strict=True) if own != share])
+        items[:] = [item for item, own in zip(items, shares, strict=True) if own == share]
 
 
 @pytest.fixture(scope="module")  # not for the session: playwright holds an event loop, which `asyncio.run` would meet

@@ -1,26 +1,28 @@
-"""The shares of the tests that `python -m tests` runs at the same time. Pure.
+"""The shares of the tests that `python -m tests` runs at the same time, and the one that it runs by itself. Pure.
 
-Most of a run is waiting, so that three runs beside each other take hardly longer than the longest. What drives whole
-kits and judges how soon, how late or how much stays in the first share, one after the other; the others stand back.
-What of the kits' tests mostly waits, for a timeout or behind a slow line, is in another share, so that none is much
-longer than the others.
+Most of a run is waiting: for a kit to start, for what takes its time, for a timeout. Several runs beside each other
+take hardly longer than the longest. What measures (`pytest.mark.alone`) is not for that: it has the machine to itself.
 """
 
 from __future__ import annotations
 
-KITS, PAGES, PARTS = SHARES = ("kits", "pages", "parts")
-# The first that a test's name begins with counts.
+SHARES = ("kits", "pages", "lessons", "parts")
+ALONE = "alone"
+# The first that a test's name begins with counts: chosen so that the shares take about the same time.
 _SHARES = {
-    "tests/e2e/test_divided.py": PAGES,
-    "tests/e2e/test_reconnect.py": PAGES,
-    "tests/faults/test_flood.py": PARTS,
-    "tests/e2e/": KITS,
-    "tests/faults/": KITS,
-    "tests/ui/": PAGES,
-    "tests/": PARTS,
+    "tests/e2e/test_divided.py": "pages",
+    "tests/e2e/test_outage.py": "parts",
+    "tests/e2e/test_reconnect.py": "pages",
+    "tests/faults/test_flood.py": "parts",
+    "tests/faults/test_disk.py": "lessons",
+    "tests/e2e/": "kits",
+    "tests/faults/": "kits",
+    "tests/ui/": "pages",
+    "tests/lessons/": "lessons",
+    "tests/": "parts",
 }
 
 
-def share_of(test: str) -> str:
+def share_of(test: str, *, alone: bool = False) -> str:
     """The share of a test, by its id, which begins with its file's path from the project's folder."""
-    return next(share for prefix, share in _SHARES.items() if test.startswith(prefix))
+    return ALONE if alone else next(share for prefix, share in _SHARES.items() if test.startswith(prefix))

@@ -19,11 +19,13 @@ ROOT = Path(__file__).parents[1]
         ("tests/faults/test_flood.py::test_floods_leave_no_memory", "parts"),
         ("tests/streaming/test_rungs.py::test_x[tests/e2e/]", "parts"),
         ("tests/ui/test_api.py", "pages"),
+        ("tests/lessons/test_journal.py", "lessons"),
         ("tests/test_shares.py", "parts"),
     ],
 )
 def test_each_test_is_in_one(test: str, share: str) -> None:
     assert shares.share_of(test) == share
+    assert shares.share_of(test, alone=True) == "alone"
 
 
 def test_what_is_named_exists_and_every_share_has_some() -> None:

@@ -61,6 +61,7 @@ def teacher(browser: Browser, kit: Kit) -> Iterator[Page]:
     context.close()
 
 
+@pytest.mark.alone
 def test_a_tab_with_sound_is_shared_recorded_and_replayed(
     kit: Kit, teacher: Page, context: BrowserContext, state: Callable[[str], None], tmp_path: Path
 ) -> None:

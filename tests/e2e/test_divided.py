@@ -43,6 +43,7 @@ def test_a_lesson_is_seen_through_turn(hosts: ThreeHosts, transport: str, state:
     assert found["allocations"] >= 1 and (found["webrtc"], found["streamed"]) == (1, 0), found
 
 
+@pytest.mark.alone
 @pytest.mark.root
 def test_a_lesson_is_seen_through_the_websocket(hosts: ThreeHosts, state: Callable[[str], None]) -> None:
     found = watched(hosts, "none")

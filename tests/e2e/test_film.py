@@ -72,6 +72,7 @@ def lag_s(recorded: np.ndarray, film: np.ndarray) -> float:
     return int(np.fft.irfft(spectrum, len(film)).argmax()) / RATE
 
 
+@pytest.mark.alone
 def test_a_film_is_recorded_as_it_is(tmp_path: Path, state: Callable[[str], None]) -> None:
     with Kit(tmp_path, camera=f"file:{FILM}", microphone="") as kit:
         lesson = kit.api("POST", "lessons", {"title": "Film"})["id"]

@@ -123,6 +123,7 @@ def obs(endpoint: str, token: str, media: Path) -> Iterator[Obs]:
             process.kill()
 
 
+@pytest.mark.alone
 def test_obs_publishes_a_screen(
     kit: Kit, context: BrowserContext, media: Path, state: Callable[[str], None], tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ class Sessions:
             self.opened.append((source, int(session[0]) if session[1] == "." else 1))
 
 
+@pytest.mark.alone
 def test_two_processes_share_a_lesson(
     kit: Kit, browser: Browser, teacher: BrowserContext, state: Callable[[str], None]
 ) -> None:

@@ -23,6 +23,7 @@ SEED = 20261123
 LONGEST_LOSS_S = 1.2
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_twenty_power_cuts(tmp_path: Path, state: Callable[[str], None]) -> None:
     folders = [tmp_path / f"kit-{number}" for number in range(KITS)]

@@ -14,6 +14,7 @@ const POLL_MS = 300;
 const ASK_TIMEOUT_MS = 900;
 const KNOCK_PAUSE_MS = 250;
 const REVIVED_POLL_MS = 100;
+const BUFFERED_MS = 300; // what lay in buffers while the device slept is no sign of life
 const REVIVAL_MS = 700; // ICE finds the way again at once when it is the old one
 const CONNECT_MS = 2500;
 const RESTARTED_MS = 1500;
@@ -229,7 +230,7 @@ export class LivePlayer extends EventTarget {
     let asked = performance.now();
     let looked = Date.now(); // the wall clock: others stand still while the device sleeps
     let moved = 0;
-    let trusted = 0;
+    let trusted = 0; // until when a session that was just restarted is let be
     while (!ended) {
       const frames = await session.frames();
       if (ended) break;
@@ -265,7 +266,7 @@ export class LivePlayer extends EventTarget {
         if (!session.restart || !seen || restarted) break;
         this.#tell("lost");
         restarted = true;
-        if (!(await this.#recover(session, frames))) break;
+        if (!(await this.#recover(session))) break;
         suspect = false;
         looked = Date.now();
         trusted = performance.now() + RESTARTED_MS;
@@ -286,26 +287,25 @@ export class LivePlayer extends EventTarget {
     return seen;
   }
 
-  /**
-   * Wait until there is more than `frames`, or, the kit having answered, ICE is restarted. False when the session is of
-   * no more use.
-   */
-  async #recover(session, frames) {
+  /** Wait until more comes, or, the kit having answered, ICE is restarted. False when the session is of no more use. */
+  async #recover(session) {
     let over = false;
     const isOver = () => over;
     const ended = session.ended.then(() => false);
-    const useful = await Promise.race([ended, this.#revived(session, frames, isOver), this.#restarted(session, isOver)]);
+    const useful = await Promise.race([ended, this.#revived(session, isOver), this.#restarted(session, isOver)]);
     over = true;
     this.#knock.abort();
     this.#knock = new AbortController();
     return useful;
   }
 
-  async #revived(session, frames, isOver) {
+  async #revived(session, isOver) {
+    await sleep(BUFFERED_MS);
     if (session.pictureless) await session.hears(); // what came before does not count
+    const frames = await session.frames();
     while (!isOver()) {
-      if (session.pictureless ? await session.hears() : (await session.frames()) > frames) return true;
       await sleep(REVIVED_POLL_MS);
+      if (session.pictureless ? await session.hears() : (await session.frames()) > frames) return true;
     }
     return false;
   }
@@ -320,7 +320,7 @@ export class LivePlayer extends EventTarget {
         return !isOver() && (await session.restart());
       } catch {
         unheard = !this.#knock.signal.aborted; // else the browser says that this is another network
-        await this.#pause(KNOCK_PAUSE_MS);
+        if (!isOver()) await this.#pause(KNOCK_PAUSE_MS);
       }
     }
     return false;
