@@ -237,6 +237,17 @@ class RemoveTrack(msgspec.Struct, frozen=True, tag="remove_track"):
     language: str
 
 
+class TrimLesson(msgspec.Struct, frozen=True, tag="trim_lesson"):
+    """To lessons: from now on show only `start_s` to `end_s` (seconds of the whole lesson; None: from its beginning, to
+    its end). It is cut at the keyframe at or before the start and at the end of the fragment that holds the end;
+    nothing is deleted. Refused with `not_found`, `conflict` while the lesson is live, `invalid` when too little would
+    be left, or `unavailable`. Idempotent."""
+
+    id: str
+    start_s: float | None = None
+    end_s: float | None = None
+
+
 class StopLesson(msgspec.Struct, frozen=True, tag="stop_lesson"):
     """To lessons; returns when the last fragment is durable. Idempotent for an ended lesson."""
 
@@ -321,6 +332,7 @@ Command = (
     | DeleteLesson
     | MarkLesson
     | RemoveMark
+    | TrimLesson
     | PutTrack
     | RemoveTrack
     | Watch
@@ -378,6 +390,14 @@ class Marked(msgspec.Struct, frozen=True, tag="marked"):
     kind: Literal["teacher", "board", "screen"]
 
 
+class TrimmedLesson(msgspec.Struct, frozen=True, tag="trimmed_lesson"):
+    """What is shown of a lesson: from `start_s` to `end_s` of the whole, `duration_s` seconds."""
+
+    start_s: float
+    end_s: float
+    duration_s: float
+
+
 class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):
     lessons: list[Lesson]
 
@@ -406,4 +426,4 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
     showing: Showing
 
 
-Reply = Done | Refused | History | Lesson | LessonList | Marked | Watching | Still | Quality
+Reply = Done | Refused | History | Lesson | LessonList | Marked | TrimmedLesson | Watching | Still | Quality

@@ -21,6 +21,7 @@ from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
 from lessons.tracks import Tracks
+from lessons.trim import Trims
 from lessons.writer import Writer
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -52,6 +53,7 @@ def main() -> None:
         **commands.handlers(),
         **Marks(amendments, time.time).handlers(),
         **Tracks(root, amendments, time.time).handlers(),
+        **Trims(root, amendments, time.time, illustrator.ask).handlers(),
     }
     server = CommandPool(me.settings.bus, "lessons", partial(dispatch, handlers))
     me.spawn("writer", writer.run)

@@ -11,8 +11,8 @@ from lessons.vtt import Cue, plain, render
 
 
 class Chapter(NamedTuple):
-    """From `at` on (ticks, never behind the lesson's durable end; `place` is where it was set). `number` counts those
-    of its kind from 1; `text` is a person's words, maybe none."""
+    """From `at` on (ticks of the shown lesson, never behind its durable end; `place` is where it was set in the whole).
+    `number` counts those of its kind from 1; `text` is a person's words, maybe none."""
 
     id: str
     at: int
@@ -26,13 +26,15 @@ class Chapter(NamedTuple):
         return self.at / VIDEO_TIMESCALE
 
 
-def chapters(recording: Recording) -> list[Chapter]:
-    """The marks by their place. One set a moment ago may stand ahead of what is durable: it is shown at the end."""
+def chapters(recording: Recording, shift: int = 0) -> list[Chapter]:
+    """The marks by their place in a recording that begins `shift` ticks into the whole one. A mark set a moment ago may
+    stand ahead of what is durable: it is shown at the end."""
     counted = {"teacher": 0, "board": 0, "screen": 0}
     found = []
     for mark in sorted(recording.marks.values(), key=lambda mark: (mark.at, mark.wall, mark.id)):
         counted[mark.kind] += 1
-        found.append(Chapter(mark.id, min(mark.at, recording.end), mark.text, mark.kind, counted[mark.kind], mark.at))
+        at, number = min(mark.at, recording.end), counted[mark.kind]
+        found.append(Chapter(mark.id, at, mark.text, mark.kind, number, mark.at + shift))
     return found
 
 

@@ -24,6 +24,8 @@ from appliance.messages import (
     Reply,
     StartLesson,
     StopLesson,
+    TrimLesson,
+    TrimmedLesson,
 )
 from appliance.settings import Settings
 from lessons.reader import LessonFiles
@@ -86,6 +88,14 @@ class LessonsClient(LessonFiles):
     def remove_track(self, id: str, kind: TrackKind, language: str) -> None:
         """Refused with `not_found` or `unavailable`. Idempotent."""
         self._call(RemoveTrack(id, kind, language))
+
+    def trim(self, id: str, start_s: float | None = None, end_s: float | None = None) -> TrimmedLesson:
+        """Show only what lies between two places of the whole lesson (seconds; None: from its beginning, to its end).
+        Refused with `not_found`, `conflict` while it is live, `invalid` or `unavailable`. Idempotent."""
+        reply = self._call(TrimLesson(id, start_s, end_s))
+        if not isinstance(reply, TrimmedLesson):
+            raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
+        return reply
 
     def _lesson(self, command: Command, timeout_s: float = 5.0) -> Lesson:
         reply = self._call(command, timeout_s)

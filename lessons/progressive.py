@@ -140,16 +140,17 @@ def sources(recording: Recording | Strand, folder: Path) -> list[Source]:
     ]
 
 
-def open_plan(parts: Sequence[Source]) -> Progressive:
+def open_plan(parts: Sequence[Source], shift: int = 0) -> Progressive:
     """`plan` with the parts' files. Raises OSError, MalformedBoxes when a file is not what it was."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")).fileno() for path, _, _ in parts}
-        return plan(parts, lambda path, offset, length: os.pread(files[path], length, offset))
+        return plan(parts, lambda path, offset, length: os.pread(files[path], length, offset), shift)
 
 
-def plan(parts: Sequence[Source], read_at: ReadAt) -> Progressive:
-    """Lay out the download of at least one part. `read_at(path, offset, length)` gives bytes of a part's file."""
-    tracks, spans = _lay_out(parts, read_at)
+def plan(parts: Sequence[Source], read_at: ReadAt, shift: int = 0) -> Progressive:
+    """Lay out the download of at least one part, `shift` ticks earlier than in its file. `read_at(path, offset,
+    length)` gives bytes of a part's file."""
+    tracks, spans = _lay_out(parts, read_at, shift)
     # Chunk offsets have a fixed width: the size of moov is known before the offsets are.
     kind = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
     size = spans[-1].place + spans[-1].length
@@ -158,7 +159,7 @@ def plan(parts: Sequence[Source], read_at: ReadAt) -> Progressive:
     return Progressive(head, [span._replace(place=span.place + base) for span in spans])
 
 
-def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunks], list[Span]]:
+def _lay_out(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict[int, _Chunks], list[Span]]:
     """Tracks and spans, places counted from the first byte of media."""
     tracks: dict[int, _Chunks] = {VIDEO_TRACK: _Chunks(VIDEO_TIMESCALE)}
     spans: list[Span] = []
@@ -173,7 +174,8 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunk
         for offset, length in fragments:
             moof = _moof(path, offset, length, read_at)
             skip = len(moof) + 8
-            for run in _runs(moof):
+            for found in _runs(moof):
+                run = found._replace(start=found.start - shift * rates[found.track] // VIDEO_TIMESCALE)
                 tracks[run.track].add(run, place + run.offset - skip, descriptions[run.track], rates[run.track])
             spans.append(Span(place, path, offset + skip, length - skip))
             place += length - skip
@@ -241,11 +243,11 @@ def _duration(track: _Chunks) -> tuple[int, int]:
 
 
 def _edits(begin: int, duration: int, timescale: int) -> bytes:
-    """An edit list that starts the track where the lesson's timeline has it."""
+    """An edit list that starts the track where the lesson's timeline has it; sound from before its 0 is not played."""
     empty = round(begin * MOVIE_TIMESCALE / timescale)
-    length = round(duration * MOVIE_TIMESCALE / timescale)
-    edits = [struct.pack(">Qqi", length, 0, 0x10000)]
-    if empty:
+    length = round((duration + min(0, begin)) * MOVIE_TIMESCALE / timescale)
+    edits = [struct.pack(">Qqi", length, max(0, -begin), 0x10000)]
+    if empty > 0:
         edits.insert(0, struct.pack(">Qqi", empty, -1, 0x10000))
     return box(b"edts", full_box(b"elst", 1, 0, struct.pack(">I", len(edits)), *edits))
 

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from lessons import pdf, playlist, stills, strip, timeline
+from appliance.fmp4 import VIDEO_TIMESCALE
+from appliance.messages import TrimmedLesson
+from lessons import edition, pdf, playlist, stills, strip, timeline, vtt
 from lessons.chapters import Chapter, chapters, to_vtt
+from lessons.edition import Edition
 from lessons.journal import CAMERA, NAME, parse
 from lessons.recording import Recording, fold
 
@@ -33,13 +36,15 @@ class UnknownLesson(LookupError):
 
 
 class _Remembered:
-    """A journal read so far; it only grows, so only what is new is read again.
+    """A journal read so far, and the lesson as it is shown by that; a journal only grows, so only what is new is read
+    again.
 
     Recovery may cut lines whose media is lost: the last bytes read are compared, and on a difference all is read.
     """
 
     def __init__(self) -> None:
         self._recording: Recording | None = None
+        self.edition: Edition | None = None
         self._good = 0
         self._next_line = 1
         self._last = b""
@@ -52,6 +57,8 @@ class _Remembered:
                 file.seek(0)
             data = file.read()
         parsed = parse(data, self._next_line)
+        if self._recording and not parsed.good:
+            return self._recording
         if self._recording is None:
             self._recording = fold(parsed.records)
         else:
@@ -60,16 +67,18 @@ class _Remembered:
         if parsed.good:
             self._last = data[max(0, parsed.good - COMPARED_BYTES) : parsed.good]
         self._good, self._next_line = self._good + parsed.good, parsed.next_line
+        self.edition = edition.of(self._recording) if self._recording else None
         return self._recording
 
 
 Spans = list[playlist.Span]
 Chapters = list[Chapter]
 Captions = list[tuple[str, str]]
+Ranges = list[tuple[int, int]]
 
 
 class LessonFiles:
-    """Every method raises UnknownLesson or OSError."""
+    """Every method raises UnknownLesson or OSError. Times are of the lesson as it is shown (`lessons.edition`)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -83,32 +92,34 @@ class LessonFiles:
             tracks = self._recording(folder).tracks
             return [(language, tracks[language].label) for language in sorted(tracks)]
 
-    def captions_path(self, id: str, language: str) -> Path:
+    def captions_vtt(self, id: str, language: str) -> str:
         """The WebVTT of a caption track."""
         folder = self._folder(id)
         with self._lock:
-            track = self._recording(folder).tracks.get(language)
-        return self._file(id, track.file) if track else self._absent(id, f"captions in {language}")
+            shown = self._shown(folder)
+        track = shown.shown.tracks.get(language)
+        return _shifted(self._file(id, track.file), shown) if track else self._absent(id, f"captions in {language}")
 
     def chapters(self, id: str) -> Chapters:
         """The lesson's marks, by their place."""
         folder = self._folder(id)
         with self._lock:
-            return chapters(self._recording(folder))
+            found = self._shown(folder)
+            return chapters(found.shown, found.shift)
 
     def chapters_vtt(self, id: str, title: Callable[[Chapter], str]) -> str:
         """The same as WebVTT; `title` names a mark that has no words."""
         folder = self._folder(id)
         with self._lock:
-            recording = self._recording(folder)
-            return to_vtt(chapters(recording), recording.duration_s, title)
+            found = self._shown(folder)
+            return to_vtt(chapters(found.shown, found.shift), found.shown.duration_s, title)
 
     def playlist(self, id: str, source: str = CAMERA) -> str:
         """The HLS media playlist, which grows while the lesson is live. UnknownLesson for a screen that was never
         recorded."""
         folder = self._folder(id)
         with self._lock:
-            recording = self._recording(folder)
+            recording = self._shown(folder).shown
             if source != CAMERA and not recording.strand(source).parts:
                 return self._absent(id, source)
             return playlist.render(recording, source)
@@ -117,38 +128,68 @@ class LessonFiles:
         """Where the source's recording belongs on the lesson's timeline; its playlist has no holes."""
         folder = self._folder(id)
         with self._lock:
-            return playlist.spans(self._recording(folder), source)
+            return playlist.spans(self._shown(folder).shown, source)
 
     def timeline(self, id: str) -> timeline.Timeline:
         """What the replay shows along its time."""
         folder, there = self._folder(id), self.stills(id)
         with_strip = (folder / strip.FOLDER / strip.NAME).exists()
         with self._lock:
-            return timeline.of(self._recording(folder), there, strip=with_strip)
+            return timeline.of(self._shown(folder), there, strip=with_strip)
+
+    def trimmed(self, id: str) -> TrimmedLesson:
+        """What is shown of the lesson, in seconds of the whole."""
+        folder = self._folder(id)
+        with self._lock:
+            shown, shift, _ = self._shown(folder)
+        begin, length = shift / VIDEO_TIMESCALE, shown.end / VIDEO_TIMESCALE
+        return TrimmedLesson(begin, (shift + shown.end) / VIDEO_TIMESCALE, length)
 
     def part_path(self, id: str, name: str) -> Path:
         """A part file that the playlist names."""
         return self._file(id, name) if PART.fullmatch(name) else self._absent(id, name)
 
+    def part_ranges(self, id: str, name: str) -> Ranges | None:
+        """(start, stop) of the bytes of a part file that are shown; None: all of them."""
+        folder = self._folder(id)
+        with self._lock:
+            shown, _, whole = self._shown(folder)
+        if shown is whole:
+            return None
+        parts = [part for one in (shown.camera, *shown.beside.values()) for part in one.parts]
+        return [
+            span
+            for part in parts
+            if part.opened.file == name
+            for span in ((0, part.opened.init_length), (part.fragments[0].offset, part.length))
+        ]
+
     def thumbnail_path(self, id: str) -> Path:
         return self._file(id, "thumbnail.jpg")
 
-    def strip_path(self, id: str) -> Path:
+    def strip_vtt(self, id: str) -> str:
         """The WebVTT of the strip over the seek bar; its cues name sheets."""
-        return self._file(id, f"{strip.FOLDER}/{strip.NAME}")
+        folder = self._folder(id)
+        with self._lock:
+            shown = self._shown(folder)
+        return _shifted(self._file(id, f"{strip.FOLDER}/{strip.NAME}"), shown)
 
     def sheet_path(self, id: str, name: str) -> Path:
         return self._file(id, f"{strip.FOLDER}/{name}") if SHEET.fullmatch(name) else self._absent(id, name)
 
     def stills(self, id: str) -> set[int]:
-        """The places (ticks) of which there is a picture."""
-        folder = self._folder(id) / stills.FOLDER
-        names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-        return {int(name[:-4]) for name in names if STILL.fullmatch(name)}
+        """The places (ticks of the whole lesson) of which there is a picture, as far as they are shown."""
+        folder = self._folder(id)
+        with self._lock:
+            shown, shift, whole = self._shown(folder)
+        names = (path.name for path in (folder / stills.FOLDER).iterdir()) if (folder / stills.FOLDER).is_dir() else ()
+        there = {int(name[:-4]) for name in names if STILL.fullmatch(name)}
+        return there if shown is whole else {at for at in there if shift <= at < shift + shown.end}
 
     def still_path(self, id: str, at: int) -> Path:
         """The picture of a mark's place (ticks)."""
-        return self._file(id, f"{stills.FOLDER}/{stills.name(at)}")
+        name = f"{stills.FOLDER}/{stills.name(at)}"
+        return self._file(id, name) if at in self.stills(id) else self._absent(id, name)
 
     def stills_pdf(self, id: str, title: str, name: Callable[[Chapter], str]) -> Iterator[bytes]:
         """The stills as PDF, a page a mark; `title` is the document's, `name` makes a page's. UnknownLesson while there
@@ -170,11 +211,11 @@ class LessonFiles:
 
         folder = self._folder(id)
         with self._lock:
-            recording = self._recording(folder)
+            recording, shift, _ = self._shown(folder)
             sources = progressive.sources(recording.strand(source), folder)
         if not sources:
             return self._absent(id, f"recording of the {source}")
-        return progressive.open_plan(sources)
+        return progressive.open_plan(sources, shift)
 
     def _absent(self, id: str, name: str) -> NoReturn:
         raise UnknownLesson(f"lesson {id} has no {name}")
@@ -187,6 +228,13 @@ class LessonFiles:
     def _file(self, id: str, name: str) -> Path:
         path = self._folder(id) / name
         return path if path.is_file() else self._absent(id, name)
+
+    def _shown(self, folder: Path) -> Edition:
+        """The lesson as it is shown; the caller holds the lock."""
+        self._recording(folder)
+        found = self._journals[folder.name].edition
+        assert found is not None
+        return found
 
     def _recording(self, folder: Path) -> Recording:
         """The journal's fold; the caller holds the lock."""
@@ -201,3 +249,16 @@ class LessonFiles:
         while len(self._journals) > REMEMBERED:
             self._journals.popitem(last=False)
         return recording
+
+
+def _shifted(path: Path, edition: Edition) -> str:
+    """A WebVTT file of the whole lesson's times with those of the shown one."""
+    text = path.read_text(encoding="utf-8")
+    if edition.shown is edition.whole:
+        return text
+    cues = vtt.moved(
+        vtt.parse(text.encode()),
+        -round(edition.shift * 1000 / VIDEO_TIMESCALE),
+        round(edition.shown.end * 1000 / VIDEO_TIMESCALE),
+    )
+    return vtt.render(cues)

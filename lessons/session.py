@@ -20,6 +20,7 @@ import structlog
 from appliance.durable import Appender, make_folder, sync_folder
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Lesson, LessonState, Packet, VideoFormat
+from lessons import edition
 from lessons.assembler import SCREEN_RULES, SECOND, Append, Assembler, Close, Order
 from lessons.journal import (
     CAMERA,
@@ -368,12 +369,12 @@ def screen_s(recording: Recording) -> float:
 
 
 def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
-    """The catalogue's view of a lesson."""
-    created = recording.created
+    """The catalogue's view of a lesson: as it is shown, but for the bytes on disk."""
+    created, shown = recording.created, edition.of(recording).shown
     return Lesson(
-        created.id, created.code, created.title, recording.state, created.started_at, recording.duration_s,
-        recording.bytes, sum(1 for part in recording.parts if part.fragments), len(recording.gaps), thumbnail,
-        screen_s(recording),
+        created.id, created.code, created.title, recording.state, created.started_at, shown.duration_s,
+        recording.bytes, sum(1 for part in shown.parts if part.fragments), len(shown.gaps), thumbnail,
+        screen_s(shown),
     )  # fmt: skip
 
 

@@ -11,9 +11,10 @@ from typing import Literal, NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.chapters import Chapter, chapters
+from lessons.edition import Edition
 from lessons.journal import SCREEN
 from lessons.playlist import Span, spans
-from lessons.recording import Part, Recording
+from lessons.recording import Part
 
 
 class Gap(NamedTuple):
@@ -34,7 +35,7 @@ class Silence(NamedTuple):
 
 class Timeline(NamedTuple):
     """One lesson as its replay shows it now. `stills` are the places (ticks) of which there is a picture, `strip`
-    whether there are some for the seek bar."""
+    whether there are some for the seek bar, `trimmed_s` how much its teacher cut off."""
 
     state: Literal["live", "ended", "interrupted"]
     duration_s: float
@@ -44,10 +45,12 @@ class Timeline(NamedTuple):
     silent: list[Silence]
     stills: Collection[int] = ()
     strip: bool = False
+    trimmed_s: float = 0.0
 
 
-def of(recording: Recording, stills: Collection[int] = (), *, strip: bool = False) -> Timeline:
+def of(edition: Edition, stills: Collection[int] = (), *, strip: bool = False) -> Timeline:
     """Gaps that nothing was recorded behind are left out: whether they are gaps is not known yet."""
+    recording = edition.shown
     return Timeline(
         recording.state,
         recording.duration_s,
@@ -56,11 +59,12 @@ def of(recording: Recording, stills: Collection[int] = (), *, strip: bool = Fals
             for hole in recording.holes
             if hole.at < recording.end
         ],
-        chapters(recording),
+        chapters(recording, edition.shift),
         spans(recording, SCREEN),
         silent(recording.parts),
         stills,
         strip,
+        (edition.whole.end - recording.end) / VIDEO_TIMESCALE,
     )
 
 

@@ -80,7 +80,7 @@ def chapters(id: str) -> Response:
 def strip(id: str) -> Response:
     context = media.reader()
     with media.known("strip"):
-        text = context.lessons.strip_path(id).read_text(encoding="utf-8")
+        text = context.lessons.strip_vtt(id)
     return vtt_response(text)
 
 

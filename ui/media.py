@@ -8,7 +8,7 @@ with the whole, as it allows.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from flask import Blueprint, Response, jsonify, request, send_file
 from flask_babel import gettext as _
 from werkzeug.http import parse_range_header
 
+from ui.auth import identify
 from ui.context import Context, here
 from ui.ports import Download
 from ui.problems import Problem
@@ -40,6 +41,11 @@ def reader() -> Context:
     context = here()
     context.require("teacher", "pupil")
     return context
+
+
+def is_teacher(context: Context) -> bool:
+    identity = identify(context.tokens)
+    return identity is not None and identity.role == "teacher"
 
 
 def is_live(context: Context, id: str) -> bool:
@@ -112,12 +118,14 @@ def part(id: str, name: str) -> Response:
     context = reader()
     with known("part"):
         file = FileBytes(context.lessons.part_path(id, f"{name}.mp4"))
+        # What a teacher cut off is not for pupils; players ask for what the playlist names.
+        shown = None if is_teacher(context) else context.lessons.part_ranges(id, f"{name}.mp4")
     response = Response(content_type="video/mp4")
     growing = is_live(context, id)
     # A browser that keeps some ranges of a file asks for others only if it has not changed (If-Range): of one that
     # grows it would get all of it, for every range.
     response.headers["Cache-Control"] = "no-store" if growing else "private, max-age=3600"
-    return send(response, file, f"{id}-{name}-{file.length}")
+    return send(response, file, f"{id}-{name}-{file.length}", shown)
 
 
 @blueprint.get("/thumbnail.jpg")
@@ -154,8 +162,11 @@ def whole_of(id: str, source: str, suffix: str) -> Response:
     return send(response, download, f"{lesson.id}-{source}-{download.length}")
 
 
-def send(response: Response, download: Download, etag: str) -> Response:
-    """Fill `response` with the bytes asked for. Raises Problem 416."""
+def send(
+    response: Response, download: Download, etag: str, allowed: Sequence[tuple[int, int]] | None = None
+) -> Response:
+    """Fill `response` with the bytes asked for, which must lie in one of the `allowed` ranges if there are any. Raises
+    Problem 403 and 416."""
     response.set_etag(etag)
     response.headers["Accept-Ranges"] = "bytes"
     start, stop = 0, download.length
@@ -163,6 +174,8 @@ def send(response: Response, download: Download, etag: str) -> Response:
         start, stop = _resolve(wanted, download.length)
         response.status_code = 206
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{download.length}"
+    if allowed is not None and not any(begin <= start and stop <= end for begin, end in allowed):
+        raise Problem(403, "this part of the recording is not shown")
     response.headers["Content-Length"] = str(stop - start)
     if request.method != "HEAD":
         response.response = download.read(start, stop)

@@ -114,7 +114,7 @@ def lesson(id: str) -> str | BaseResponse:
         timeline=timeline,
         teacher=who.role == "teacher",
         with_screen=shown,
-        strip=has_strip(context, id),
+        strip=timeline["strip"],
         stills=stills_of(context, id),
         chapters=chapters_of(context, id),
         chapter_title=chapter_title,
@@ -144,15 +144,6 @@ def captions_of(context: Context, id: str) -> Sequence[tuple[str, str]]:
         return context.lessons.captions(id)
     except LookupError:
         return ()
-
-
-def has_strip(context: Context, id: str) -> bool:
-    """Whether there are pictures for the seek bar by now."""
-    try:
-        context.lessons.strip_path(id)
-    except LookupError:
-        return False
-    return True
 
 
 @blueprint.get("/status")

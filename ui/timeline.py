@@ -23,6 +23,7 @@ def timeline_view(found: Timeline) -> dict[str, Any]:
         "screen": named(SPAN, found.screen),
         "silent": named(SILENCE, found.silent),
         "strip": "strip.vtt" if found.strip else None,
+        "trimmed_s": found.trimmed_s,
     }
 
 

@@ -34,6 +34,7 @@ from lessons.handlers import dispatch
 from lessons.marks import Marks
 from lessons.recorder import Recorder
 from lessons.tracks import Tracks
+from lessons.trim import Trims
 from lessons.writer import Writer
 from tests.lessons.media import ORIGIN_NS, pictures
 from tests.lessons.room import BOOT, metrics
@@ -98,6 +99,7 @@ class Lessons:
             **commands.handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
+            **Trims(root, self.amendments, time.time, self.illustrated.append).handlers(),
         }
         self._server = CommandPool(settings.bus, "lessons", partial(dispatch, handlers))
         self._threads = [

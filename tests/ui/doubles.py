@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from appliance.bus import BusError, CommandRefused
-from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, Watching
+from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, TrimmedLesson, Watching
 from lessons.chapters import Chapter, to_vtt
 from lessons.pdf import Page, write
 from lessons.playlist import Span
@@ -17,10 +17,12 @@ from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
 
 STARTED_AT = 1_795_420_800.0
+WHOLE_S = 3725.0
 PART = bytes(range(256)) * 40
 ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 
 Listed = list[Lesson]
+Ranges = list[tuple[int, int]]
 Chapters = list[Chapter]
 Captions = list[tuple[str, str]]
 Spans = list[tuple[float, float, bool]]
@@ -49,6 +51,7 @@ class MemoryLessons:
         self.minutes: float | None = None
         self.marks: dict[str, Marked] = {}
         self.tracks: dict[str, str] = {}
+        self.cuts: dict[str, TrimmedLesson] = {}
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -147,11 +150,11 @@ class MemoryLessons:
         self._there(id)
         return sorted(self.tracks.items())
 
-    def captions_path(self, id: str, language: str) -> Path:
+    def captions_vtt(self, id: str, language: str) -> str:
         self._there(id)
         if language not in self.tracks:
             raise LookupError(language)
-        return self.folder / f"{language}.vtt"
+        return (self.folder / f"{language}.vtt").read_text()
 
     def _marked(self, id: str, mark: str) -> Marked:
         self.get(id)
@@ -169,12 +172,15 @@ class MemoryLessons:
             raise LookupError(name)
         return self.folder / name
 
+    def part_ranges(self, id: str, name: str) -> Ranges | None:
+        return [(0, 100), (1000, 3000)] if id in self.cuts else None
+
     def thumbnail_path(self, id: str) -> Path:
         self._there(id)
         return self.folder / "thumbnail.jpg"
 
-    def strip_path(self, id: str) -> Path:
-        return self._made(id, "strip.vtt")
+    def strip_vtt(self, id: str) -> str:
+        return self._made(id, "strip.vtt").read_text()
 
     def sheet_path(self, id: str, name: str) -> Path:
         return self._made(id, name)
@@ -209,7 +215,22 @@ class MemoryLessons:
         board = Chapter("c4", 900 * 90_000, "", "board", 1, 900 * 90_000)
         chapters = [Chapter("0a1b2c3d", 0, "Les volcans", "teacher", 1, 0), board]
         screen = [Span(*one) for one in self.spans(id, "screen")]
-        return Timeline(lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=True)
+        with_strip = (self.folder / "strip.vtt").exists()
+        return Timeline(lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=with_strip)
+
+    def trim(self, id: str, start_s: float | None = None, end_s: float | None = None) -> TrimmedLesson:
+        lesson = self.get(id)
+        if lesson.state == "live":
+            raise CommandRefused("conflict", "the lesson is live")
+        begin, end = start_s or 0.0, WHOLE_S if end_s is None else end_s
+        if end - begin < 1:
+            raise CommandRefused("invalid", "less than 1 s would be left of the lesson")
+        self.cuts[id] = TrimmedLesson(begin, end, end - begin)
+        return self.cuts[id]
+
+    def trimmed(self, id: str) -> TrimmedLesson:
+        self._there(id)
+        return self.cuts.get(id, TrimmedLesson(0.0, WHOLE_S, WHOLE_S))
 
     def download(self, id: str, source: str = "camera") -> Bytes:
         self._there(id, source)

@@ -117,7 +117,8 @@ def test_what_the_replay_shows_along_its_time(kit: Kit) -> None:
             {"start_s": 300.0, "duration_s": 30.0, "sound": False},
         ],
         "silent": [],
-        "strip": "strip.vtt",
+        "strip": None,
+        "trimmed_s": 0.0,
     }
     assert response.headers["Cache-Control"] == "no-cache"
     again = {**pupil, "If-None-Match": response.headers["ETag"]}
