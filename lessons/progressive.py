@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,6 +21,8 @@ import numpy.typing as npt
 
 from appliance.boxes import box, find, full_box, large_header, media, movie_header, track_header, walk
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, audio_entry, video_entry
+from lessons import chapter_track
+from lessons.chapter_track import Title
 from lessons.journal import PartOpened
 from lessons.recording import Recording, Strand
 
@@ -96,12 +99,14 @@ class _Chunks:
 
 
 class Progressive:
-    """The planned file: `length` bytes, of which `read` gives any range."""
+    """The planned file: `length` bytes, of which `read` gives any range. `tag` changes with what is in them: the head
+    says where each sample stands and how long it is."""
 
     def __init__(self, head: bytes, spans: Sequence[Span]) -> None:
         self._head = head
         self._spans = spans
         self._places = [span.place for span in spans]
+        self.tag = f"{zlib.crc32(head):08x}"
         self.length = spans[-1].place + spans[-1].length
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -140,22 +145,26 @@ def sources(recording: Recording | Strand, folder: Path) -> list[Source]:
     ]
 
 
-def open_plan(parts: Sequence[Source], shift: int = 0) -> Progressive:
+def open_plan(parts: Sequence[Source], shift: int = 0, titles: Sequence[Title] = ()) -> Progressive:
     """`plan` with the parts' files. Raises OSError, MalformedBoxes when a file is not what it was."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")).fileno() for path, _, _ in parts}
-        return plan(parts, lambda path, offset, length: os.pread(files[path], length, offset), shift)
+        return plan(parts, lambda path, offset, length: os.pread(files[path], length, offset), shift, titles)
 
 
-def plan(parts: Sequence[Source], read_at: ReadAt, shift: int = 0) -> Progressive:
+def plan(parts: Sequence[Source], read_at: ReadAt, shift: int = 0, titles: Sequence[Title] = ()) -> Progressive:
     """Lay out the download of at least one part, `shift` ticks earlier than in its file. `read_at(path, offset,
-    length)` gives bytes of a part's file."""
+    length)` gives bytes of a part's file. `titles` are the chapters, whose texts stand before all other media."""
     tracks, spans = _lay_out(parts, read_at, shift)
     # Chunk offsets have a fixed width: the size of moov is known before the offsets are.
     kind = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
-    size = spans[-1].place + spans[-1].length
-    base = len(kind) + len(_moov(tracks, 0)) + len(large_header(b"mdat", size))
-    head = kind + _moov(tracks, base) + large_header(b"mdat", size)
+    texts = chapter_track.samples(titles)
+    words = b"".join(texts)
+    size = len(words) + spans[-1].place + spans[-1].length
+    sizes = [len(one) for one in texts]
+    begin = len(kind) + len(_moov(tracks, titles, sizes, 0, 0)) + len(large_header(b"mdat", size))
+    base = begin + len(words)
+    head = kind + _moov(tracks, titles, sizes, begin, base) + large_header(b"mdat", size) + words
     return Progressive(head, [span._replace(place=span.place + base) for span in spans])
 
 
@@ -252,9 +261,10 @@ def _edits(begin: int, duration: int, timescale: int) -> bytes:
     return box(b"edts", full_box(b"elst", 1, 0, struct.pack(">I", len(edits)), *edits))
 
 
-def _moov(tracks: dict[int, _Chunks], base: int) -> bytes:
-    """The movie box for media that begins at byte `base`."""
+def _moov(tracks: dict[int, _Chunks], titles: Sequence[Title], sizes: Sequence[int], words: int, base: int) -> bytes:
+    """The movie box for media that begins at byte `base`, and titles whose texts of `sizes` bytes begin at `words`."""
     pieces = []
+    reference = [chapter_track.reference()] if titles else []
     longest = 0
     for number, track in sorted(tracks.items()):
         if not track.times:
@@ -269,8 +279,11 @@ def _moov(tracks: dict[int, _Chunks], base: int) -> bytes:
             box(
                 b"trak",
                 track_header(number, whole, width, height, volume=not video),
+                *reference,
                 _edits(begin, duration, track.timescale),
                 media(track.timescale, duration, b"vide" if video else b"soun", table),
             )
         )
-    return box(b"moov", movie_header(MOVIE_TIMESCALE, longest, AUDIO_TRACK + 1), *pieces)
+    if titles:
+        pieces += [chapter_track.track(titles, sizes, words), chapter_track.nero(titles)]
+    return box(b"moov", movie_header(MOVIE_TIMESCALE, longest, chapter_track.TRACK + 1), *pieces)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import TrimmedLesson
 from lessons import edition, pdf, playlist, stills, strip, timeline, vtt
-from lessons.chapters import Chapter, chapters, to_vtt
+from lessons.chapters import Chapter, Naming, chapters, titles, to_vtt
 from lessons.edition import Edition
 from lessons.journal import CAMERA, NAME, parse
 from lessons.recording import Recording, fold
@@ -204,18 +204,19 @@ class LessonFiles:
         )
         return pdf.write(title, pages)
 
-    def download(self, id: str, source: str = CAMERA) -> Progressive:
-        """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline. UnknownLesson while
-        nothing is recorded."""
+    def download(self, id: str, source: str = CAMERA, naming: Naming | None = None) -> Progressive:
+        """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline, with its chapters named
+        by `naming` (None: without them). UnknownLesson while nothing is recorded."""
         from lessons import progressive  # numpy only in the process that serves a download
 
         folder = self._folder(id)
         with self._lock:
             recording, shift, _ = self._shown(folder)
             sources = progressive.sources(recording.strand(source), folder)
+            listed = titles(chapters(recording, shift), recording.duration_s, naming) if naming else []
         if not sources:
             return self._absent(id, f"recording of the {source}")
-        return progressive.open_plan(sources, shift)
+        return progressive.open_plan(sources, shift, listed)
 
     def _absent(self, id: str, name: str) -> NoReturn:
         raise UnknownLesson(f"lesson {id} has no {name}")

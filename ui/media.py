@@ -21,7 +21,7 @@ from ui.auth import identify
 from ui.context import Context, here
 from ui.ports import Download
 from ui.problems import Problem
-from ui.timeline import SPAN, named, timeline_view
+from ui.timeline import SPAN, chapter_title, named, timeline_view
 from ui.views import file_name
 
 BLOCK = 64 * 1024
@@ -99,11 +99,12 @@ def fresh(response: Response) -> Response:
 
 
 class FileBytes:
-    """The bytes that a file holds now; a part that grows is read up to its present end."""
+    """The bytes that a file holds now; a part that grows is read up to its present end, and tagged by it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.length = path.stat().st_size
+        self.tag = str(self.length)
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         with self._path.open("rb") as file:
@@ -125,7 +126,7 @@ def part(id: str, name: str) -> Response:
     # A browser that keeps some ranges of a file asks for others only if it has not changed (If-Range): of one that
     # grows it would get all of it, for every range.
     response.headers["Cache-Control"] = "no-store" if growing else "private, max-age=3600"
-    return send(response, file, f"{id}-{name}-{file.length}", shown)
+    return send(response, file, f"{id}-{name}", shown)
 
 
 @blueprint.get("/thumbnail.jpg")
@@ -155,20 +156,23 @@ def whole_of(id: str, source: str, suffix: str) -> Response:
     context = reader()
     lesson = context.lessons.get(id)
     with known("lesson"):
-        download = context.lessons.download(id, source)
+        download = context.lessons.download(id, source, (lesson.title, chapter_title))
     response = Response(content_type="video/mp4")
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Content-Disposition"] = attachment(file_name(lesson.title + suffix, lesson.started_at))
-    return send(response, download, f"{lesson.id}-{source}-{download.length}")
+    response.headers["Vary"] = "Cookie, Accept-Language"  # names of chapters
+    return send(response, download, f"{lesson.id}-{source}")
 
 
 def send(
-    response: Response, download: Download, etag: str, allowed: Sequence[tuple[int, int]] | None = None
+    response: Response, download: Download, name: str, allowed: Sequence[tuple[int, int]] | None = None
 ) -> Response:
     """Fill `response` with the bytes asked for, which must lie in one of the `allowed` ranges if there are any. Raises
     Problem 403 and 416."""
-    response.set_etag(etag)
+    response.set_etag(f"{name}-{download.tag}")
     response.headers["Accept-Ranges"] = "bytes"
+    if not_changed(response):
+        return response
     start, stop = 0, download.length
     if wanted := _single_range(response.headers["ETag"]):
         start, stop = _resolve(wanted, download.length)
@@ -182,8 +186,17 @@ def send(
     return response
 
 
+def not_changed(response: Response) -> bool:
+    """Whether the client has just this one already (304), or does not want it (412)."""
+    response.make_conditional(request)
+    return response.status_code != 200
+
+
 def _single_range(etag: str) -> tuple[int, int | None] | None:
-    """The one range of bytes asked for, as werkzeug gives it; None when the whole is to be sent."""
+    """The one range of bytes asked for, as werkzeug gives it; None when the whole is to be sent. Only GET has ranges
+    (RFC 9110, section 14.2); If-Range holds for the very tag, never for a date, of which there is none (13.1.5)."""
+    if request.method != "GET":
+        return None
     asked = parse_range_header(request.headers.get("Range"))
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
         return None

@@ -17,6 +17,11 @@ class Download(Protocol):
         """Bytes in all."""
         ...
 
+    @property
+    def tag(self) -> str:
+        """Changes with the bytes."""
+        ...
+
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from `start` up to, not including, `stop`."""
         ...
@@ -24,6 +29,9 @@ class Download(Protocol):
 
 Listed = list[Lesson]  # within the class `list` is the method
 Spans = Sequence[tuple[float, float, bool]]  # (start_s, duration_s, sound) on the lesson's timeline
+
+
+Naming = tuple[str, Callable[[Any], str]]  # what comes before the first chapter; the name of one without words
 
 
 class Timeline(Protocol):
@@ -97,7 +105,9 @@ class Lessons(Protocol):
     def stills(self, id: str) -> set[int]: ...
     def still_path(self, id: str, at: int) -> Path: ...
     def stills_pdf(self, id: str, title: str, name: Callable[[Any], str]) -> Iterator[bytes]: ...
-    def download(self, id: str, source: str = "camera") -> Download: ...
+    def download(self, id: str, source: str = "camera", naming: Naming | None = None) -> Download:
+        """With `naming`: chapters inside."""
+        ...
 
 
 class Chapter(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from lessons.playlist import Span
 from lessons.timeline import Gap, Timeline
 from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
+from ui.ports import Naming
 
 STARTED_AT = 1_795_420_800.0
 WHOLE_S = 3725.0
@@ -35,6 +37,10 @@ class Bytes:
     @property
     def length(self) -> int:
         return len(self._data)
+
+    @property
+    def tag(self) -> str:
+        return hashlib.sha256(self._data).hexdigest()[:8]
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         for at in range(start, stop, 1000):
@@ -232,7 +238,7 @@ class MemoryLessons:
         self._there(id)
         return self.cuts.get(id, TrimmedLesson(0.0, WHOLE_S, WHOLE_S))
 
-    def download(self, id: str, source: str = "camera") -> Bytes:
+    def download(self, id: str, source: str = "camera", naming: Naming | None = None) -> Bytes:
         self._there(id, source)
         return Bytes(PART)
 

@@ -147,3 +147,27 @@ def test_the_recording_of_a_screen(kit: Kit) -> None:
     assert client.get(f"/lessons/{without}/screen.json", headers=pupil).get_json() == {"spans": []}
     assert client.get(f"/api/v1/lessons/{without}", headers=pupil).get_json()["screen"] is None
     assert client.get(f"/lessons/{with_screen}/screen.m3u8").status_code == 401
+
+
+@pytest.mark.parametrize("file", ["part-0001.mp4", "lesson.mp4"])
+def test_what_a_client_has_already_is_not_sent_again(kit: Kit, file: str) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    client, pupil, path = kit.client(), kit.pupil(), f"/lessons/{id}/{file}"
+    with client.get(path, headers=pupil) as response:
+        etag = response.headers["ETag"]
+
+    def answer(method: str = "GET", **headers: str) -> tuple[int, int]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with client.open(path, method=method, headers={**pupil, **named}) as response:
+            return response.status_code, len(response.data)
+
+    assert answer(If_None_Match=etag) == answer(If_None_Match=etag, Range="bytes=0-9") == (304, 0)
+    assert answer(If_None_Match='"other"', Range="bytes=0-9") == (206, 10)
+    assert answer(If_Match='"other"')[0] == 412 and answer(If_Match=etag, Range="bytes=0-9") == (206, 10)
+    assert answer(If_Range=etag, Range="bytes=0-9") == (206, 10)
+    # Only the very tag: not a weak one, not a date (RFC 9110, section 13.1.5).
+    for other in (f"W/{etag}", "Sat, 29 Oct 1994 19:43:31 GMT", etag.strip('"')):
+        assert answer(If_Range=other, Range="bytes=0-9") == (200, SIZE)
+    assert answer("HEAD", Range="bytes=0-9") == (200, 0)  # ranges are for GET (section 14.2)
+    with client.head(path, headers={**pupil, "Range": "bytes=0-9"}) as response:
+        assert response.headers["Content-Length"] == str(SIZE) and response.headers["ETag"] == etag
