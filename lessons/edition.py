@@ -30,7 +30,8 @@ class Edition(NamedTuple):
 
 def of(recording: Recording) -> Edition:
     """The recording as it is shown: itself while nothing is cut, or while it is live."""
-    start, end = snap(recording, *recording.trim) if recording.state != "live" else (None, None)
+    untouched = recording.state == "live" or recording.trim == (None, None)
+    start, end = (None, None) if untouched else snap(recording, *recording.trim)
     if (start, end) == (None, None):
         return Edition(recording, 0, recording)
     begin = start or 0

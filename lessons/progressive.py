@@ -28,6 +28,7 @@ from lessons.recording import Recording, Strand
 
 MOVIE_TIMESCALE = 1000
 READ_BYTES = 256 * 1024
+SOUND_BYTES = 16 * 1024  # the pictures between two pieces of sound are not read
 MOOF_GUESS = 4096  # a second of both tracks needs about a kilobyte
 _NOT_SYNC = 0x00010000
 
@@ -62,6 +63,11 @@ class _Run(NamedTuple):
     start: int
     offset: int
     table: npt.NDArray[np.uint32]
+
+    @property
+    def length(self) -> int:
+        """Bytes of all samples."""
+        return int(self.table[:, 1].sum())
 
 
 class _Chunks:
@@ -102,7 +108,8 @@ class Progressive:
     """The planned file: `length` bytes, of which `read` gives any range. `tag` changes with what is in them: the head
     says where each sample stands and how long it is."""
 
-    def __init__(self, head: bytes, spans: Sequence[Span]) -> None:
+    def __init__(self, head: bytes, spans: Sequence[Span], ahead: int = READ_BYTES) -> None:
+        self._ahead = ahead
         self._head = head
         self._spans = spans
         self._places = [span.place for span in spans]
@@ -122,7 +129,7 @@ class Progressive:
         index = max(0, bisect_right(self._places, start) - 1)
         while start < stop:
             path = self._spans[index].path
-            with path.open("rb", buffering=READ_BYTES) as file:
+            with path.open("rb", buffering=self._ahead) as file:
                 while start < stop and index < len(self._spans) and self._spans[index].path == path:
                     span = self._spans[index]
                     file.seek(span.offset + start - span.place)
@@ -145,19 +152,32 @@ def sources(recording: Recording | Strand, folder: Path) -> list[Source]:
     ]
 
 
-def open_plan(parts: Sequence[Source], shift: int = 0, titles: Sequence[Title] = ()) -> Progressive:
+def open_plan(
+    parts: Sequence[Source], shift: int = 0, titles: Sequence[Title] = (), *, sound_only: bool = False
+) -> Progressive:
     """`plan` with the parts' files. Raises OSError, MalformedBoxes when a file is not what it was."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")).fileno() for path, _, _ in parts}
-        return plan(parts, lambda path, offset, length: os.pread(files[path], length, offset), shift, titles)
+
+        def read_at(path: Path, offset: int, length: int) -> bytes:
+            return os.pread(files[path], length, offset)
+
+        return plan(parts, read_at, shift, titles, sound_only=sound_only)
 
 
-def plan(parts: Sequence[Source], read_at: ReadAt, shift: int = 0, titles: Sequence[Title] = ()) -> Progressive:
+def plan(
+    parts: Sequence[Source], read_at: ReadAt, shift: int = 0, titles: Sequence[Title] = (), *, sound_only: bool = False
+) -> Progressive:
     """Lay out the download of at least one part, `shift` ticks earlier than in its file. `read_at(path, offset,
-    length)` gives bytes of a part's file. `titles` are the chapters, whose texts stand before all other media."""
-    tracks, spans = _lay_out(parts, read_at, shift)
+    length)` gives bytes of a part's file. `titles` are the chapters, whose texts stand before all other media. Raises
+    LookupError when there is nothing to play."""
+    tracks, spans = _sound(parts, read_at, shift) if sound_only else _lay_out(parts, read_at, shift)
+    if not spans:
+        raise LookupError("nothing is recorded")
     # Chunk offsets have a fixed width: the size of moov is known before the offsets are.
-    kind = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
+    ahead = SOUND_BYTES if sound_only else READ_BYTES
+    brand = b"M4A " if sound_only else b"isom"
+    kind = box(b"ftyp", brand, struct.pack(">I", 0x200), brand, b"isom" if sound_only else b"iso2avc1", b"mp41")
     texts = chapter_track.samples(titles)
     words = b"".join(texts)
     size = len(words) + spans[-1].place + spans[-1].length
@@ -165,7 +185,7 @@ def plan(parts: Sequence[Source], read_at: ReadAt, shift: int = 0, titles: Seque
     begin = len(kind) + len(_moov(tracks, titles, sizes, 0, 0)) + len(large_header(b"mdat", size))
     base = begin + len(words)
     head = kind + _moov(tracks, titles, sizes, begin, base) + large_header(b"mdat", size) + words
-    return Progressive(head, [span._replace(place=span.place + base) for span in spans])
+    return Progressive(head, [span._replace(place=span.place + base) for span in spans], ahead)
 
 
 def _lay_out(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict[int, _Chunks], list[Span]]:
@@ -181,9 +201,9 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict
             audio = tracks.setdefault(AUDIO_TRACK, _Chunks(opened.audio.rate))
             descriptions[AUDIO_TRACK] = audio.describe(audio_entry(opened.audio))
         for offset, length in fragments:
-            moof = _moof(path, offset, length, read_at)
-            skip = len(moof) + 8
-            for found in _runs(moof):
+            top = moof(path, offset, length, read_at)
+            skip = len(top) + 8
+            for found in runs(top):
                 run = found._replace(start=found.start - shift * rates[found.track] // VIDEO_TIMESCALE)
                 tracks[run.track].add(run, place + run.offset - skip, descriptions[run.track], rates[run.track])
             spans.append(Span(place, path, offset + skip, length - skip))
@@ -191,13 +211,35 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict
     return tracks, spans
 
 
-def _moof(path: Path, offset: int, length: int, read_at: ReadAt) -> bytes:
+def _sound(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict[int, _Chunks], list[Span]]:
+    """The same of the sound alone, which stands in pieces between the pictures."""
+    tracks: dict[int, _Chunks] = {}
+    spans: list[Span] = []
+    place = 0
+    for path, opened, fragments in parts:
+        if opened.audio is None:
+            continue
+        rate = opened.audio.rate
+        audio = tracks.setdefault(AUDIO_TRACK, _Chunks(rate))
+        description = audio.describe(audio_entry(opened.audio))
+        for offset, length in fragments:
+            for run in runs(moof(path, offset, length, read_at)):
+                if run.track != AUDIO_TRACK or not len(run.table):
+                    continue
+                moved = run._replace(start=run.start - shift * rate // VIDEO_TIMESCALE)
+                audio.add(moved, place, description, rate)
+                spans.append(Span(place, path, offset + run.offset, run.length))
+                place += run.length
+    return tracks, spans
+
+
+def moof(path: Path, offset: int, length: int, read_at: ReadAt) -> bytes:
     data = read_at(path, offset, min(MOOF_GUESS, length))
     size = int.from_bytes(data[:4], "big")
     return data[:size] if size <= len(data) else read_at(path, offset, size)
 
 
-def _runs(moof: bytes) -> Iterator[_Run]:
+def runs(moof: bytes) -> Iterator[_Run]:
     """The track runs of a moof that appliance.fmp4 wrote: every sample has duration, size and flags."""
     for kind, traf in walk(find(moof, b"moof")):
         if kind != b"traf":

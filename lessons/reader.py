@@ -5,6 +5,7 @@ Safe from any thread.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections import OrderedDict
@@ -12,13 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from appliance.fmp4 import VIDEO_TIMESCALE
+from appliance.fmp4 import VIDEO_TIMESCALE, init_segment
 from appliance.messages import TrimmedLesson
 from lessons import edition, pdf, playlist, stills, strip, timeline, vtt
+from lessons.chapter_track import Title
 from lessons.chapters import Chapter, Naming, chapters, titles, to_vtt
 from lessons.edition import Edition
 from lessons.journal import CAMERA, NAME, parse
-from lessons.recording import Recording, fold
+from lessons.recording import Part, Recording, fold
 
 if TYPE_CHECKING:
     from lessons.progressive import Progressive
@@ -28,6 +30,8 @@ PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
 SHEET = re.compile(r"\d{4}\.jpg")
 STILL = re.compile(r"\d{1,15}\.jpg")
 REMEMBERED = 8
+PLANNED = 2  # 6 MB for three hours; players ask for one range after the other
+SOUND = "sound"
 COMPARED_BYTES = 64
 
 
@@ -45,6 +49,7 @@ class _Remembered:
     def __init__(self) -> None:
         self._recording: Recording | None = None
         self.edition: Edition | None = None
+        self.texts: dict[str, str] = {}  # playlists of it
         self._good = 0
         self._next_line = 1
         self._last = b""
@@ -68,6 +73,7 @@ class _Remembered:
             self._last = data[max(0, parsed.good - COMPARED_BYTES) : parsed.good]
         self._good, self._next_line = self._good + parsed.good, parsed.next_line
         self.edition = edition.of(self._recording) if self._recording else None
+        self.texts = {}
         return self._recording
 
 
@@ -75,6 +81,7 @@ Spans = list[playlist.Span]
 Chapters = list[Chapter]
 Captions = list[tuple[str, str]]
 Ranges = list[tuple[int, int]]
+PlanKey = tuple[str, str, tuple[Title, ...]]
 
 
 class LessonFiles:
@@ -84,6 +91,7 @@ class LessonFiles:
         self._root = root
         self._lock = threading.Lock()
         self._journals: OrderedDict[str, _Remembered] = OrderedDict()
+        self._plans: OrderedDict[PlanKey, tuple[Edition, Progressive]] = OrderedDict()
 
     def captions(self, id: str) -> Captions:
         """(language, label) of the caption tracks, by language."""
@@ -122,7 +130,7 @@ class LessonFiles:
             recording = self._shown(folder).shown
             if source != CAMERA and not recording.strand(source).parts:
                 return self._absent(id, source)
-            return playlist.render(recording, source)
+            return self._text(folder, source, lambda: playlist.render(recording, source))
 
     def spans(self, id: str, source: str) -> Spans:
         """Where the source's recording belongs on the lesson's timeline; its playlist has no holes."""
@@ -204,19 +212,64 @@ class LessonFiles:
         )
         return pdf.write(title, pages)
 
+    def sound_playlist(self, id: str) -> str:
+        """The HLS media playlist of the sound alone. UnknownLesson where none is recorded."""
+        from lessons import sound
+
+        folder = self._folder(id)
+        with self._lock:
+            recording = self._shown(folder).shown
+            if not sound.has_sound(recording):
+                return self._absent(id, "sound")
+            return self._text(folder, SOUND, lambda: sound.render(recording))
+
+    def sound_init(self, id: str, number: int) -> bytes:
+        """What comes before the sound of a part."""
+        part = self._part(id, number)
+        return init_segment(None, part.opened.audio) if part.opened.audio else self._absent(id, "sound")
+
+    def sound_segment(self, id: str, number: int, first: int, last: int) -> bytes:
+        """The sound of a part's fragments from the one at byte `first` to the one at byte `last`."""
+        from lessons import sound
+
+        part = self._part(id, number)
+        found = [one for one in part.fragments if first <= one.offset <= last]
+        if not (found and (found[0].offset, found[-1].offset) == (first, last) and part.opened.audio):
+            return self._absent(id, f"sound from {first} to {last}")
+        path = self._file(id, part.opened.file)
+        with path.open("rb") as file:
+            return sound.segment(path, found, lambda _, offset, length: os.pread(file.fileno(), length, offset))
+
+    def _part(self, id: str, number: int) -> Part:
+        folder = self._folder(id)
+        with self._lock:
+            parts = self._shown(folder).shown.parts
+            found = next((part for part in parts if part.opened.number == number and part.fragments), None)
+        return found or self._absent(id, f"part {number}")
+
     def download(self, id: str, source: str = CAMERA, naming: Naming | None = None) -> Progressive:
         """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline, with its chapters named
-        by `naming` (None: without them). UnknownLesson while nothing is recorded."""
+        by `naming` (None: without them); `sound` is the camera's without its picture. UnknownLesson while nothing is
+        recorded."""
         from lessons import progressive  # numpy only in the process that serves a download
 
         folder = self._folder(id)
         with self._lock:
-            recording, shift, _ = self._shown(folder)
-            sources = progressive.sources(recording.strand(source), folder)
+            found = self._shown(folder)
+            recording, shift, _ = found
+            sources = progressive.sources(recording.strand(CAMERA if source == SOUND else source), folder)
             listed = titles(chapters(recording, shift), recording.duration_s, naming) if naming else []
+            key = id, source, tuple(listed)
+            planned_of, plan = self._plans.pop(key, (None, None))
         if not sources:
             return self._absent(id, f"recording of the {source}")
-        return progressive.open_plan(sources, shift, listed)
+        if plan is None or planned_of is not found:
+            plan = progressive.open_plan(sources, shift, listed, sound_only=source == SOUND)
+        with self._lock:
+            self._plans[key] = found, plan
+            while len(self._plans) > PLANNED:
+                self._plans.popitem(last=False)
+        return plan
 
     def _absent(self, id: str, name: str) -> NoReturn:
         raise UnknownLesson(f"lesson {id} has no {name}")
@@ -229,6 +282,13 @@ class LessonFiles:
     def _file(self, id: str, name: str) -> Path:
         path = self._folder(id) / name
         return path if path.is_file() else self._absent(id, name)
+
+    def _text(self, folder: Path, name: str, render: Callable[[], str]) -> str:
+        """A playlist, made once for all who ask while the journal stays as it is; the caller holds the lock."""
+        texts = self._journals[folder.name].texts
+        if name not in texts:
+            texts[name] = render()
+        return texts[name]
 
     def _shown(self, folder: Path) -> Edition:
         """The lesson as it is shown; the caller holds the lock."""

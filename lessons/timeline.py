@@ -35,7 +35,7 @@ class Silence(NamedTuple):
 
 class Timeline(NamedTuple):
     """One lesson as its replay shows it now. `stills` are the places (ticks) of which there is a picture, `strip`
-    whether there are some for the seek bar, `trimmed_s` how much its teacher cut off."""
+    whether there are some for the seek bar, `trimmed_s` how much its teacher cut off, `sound` whether there is any."""
 
     state: Literal["live", "ended", "interrupted"]
     duration_s: float
@@ -46,6 +46,7 @@ class Timeline(NamedTuple):
     stills: Collection[int] = ()
     strip: bool = False
     trimmed_s: float = 0.0
+    sound: bool = False
 
 
 def of(edition: Edition, stills: Collection[int] = (), *, strip: bool = False) -> Timeline:
@@ -65,6 +66,7 @@ def of(edition: Edition, stills: Collection[int] = (), *, strip: bool = False) -
         stills,
         strip,
         (edition.whole.end - recording.end) / VIDEO_TIMESCALE,
+        any(part.opened.audio and part.fragments for part in recording.parts),
     )
 
 

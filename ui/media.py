@@ -19,12 +19,14 @@ from werkzeug.http import parse_range_header
 
 from ui.auth import identify
 from ui.context import Context, here
+from ui.packed import pack
 from ui.ports import Download
 from ui.problems import Problem
 from ui.timeline import SPAN, chapter_title, named, timeline_view
 from ui.views import file_name
 
 BLOCK = 64 * 1024
+PLAYLIST = "application/vnd.apple.mpegurl"
 blueprint = Blueprint("media", __name__, url_prefix="/lessons/<string(maxlength=64):id>")
 
 
@@ -69,9 +71,7 @@ def screen_spans(id: str) -> Response:
     context = reader()
     with known("lesson"):
         spans = context.lessons.spans(id, "screen")
-    response = jsonify(spans=named(SPAN, spans))
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+    return fresh(jsonify(spans=named(SPAN, spans)))
 
 
 @blueprint.get("/timeline.json")
@@ -87,12 +87,13 @@ def playlist_of(id: str, source: str) -> Response:
     context = reader()
     with known("lesson"):
         text = context.lessons.playlist(id, source)
-    return fresh(Response(text, content_type="application/vnd.apple.mpegurl"))
+    return fresh(Response(text, content_type=PLAYLIST))
 
 
 def fresh(response: Response) -> Response:
     """The response for whoever has not got just this one already."""
     response.headers["Cache-Control"] = "no-cache"
+    pack(response)
     response.add_etag()
     response.make_conditional(request)
     return response
@@ -152,14 +153,14 @@ def whole_screen(id: str) -> Response:
     return whole_of(id, "screen", f" ({_('Screen')})")
 
 
-def whole_of(id: str, source: str, suffix: str) -> Response:
+def whole_of(id: str, source: str, suffix: str, ending: str = ".mp4", kind: str = "video/mp4") -> Response:
     context = reader()
     lesson = context.lessons.get(id)
     with known("lesson"):
         download = context.lessons.download(id, source, (lesson.title, chapter_title))
-    response = Response(content_type="video/mp4")
+    response = Response(content_type=kind)
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Content-Disposition"] = attachment(file_name(lesson.title + suffix, lesson.started_at))
+    response.headers["Content-Disposition"] = attachment(file_name(lesson.title + suffix, lesson.started_at, ending))
     response.headers["Vary"] = "Cookie, Accept-Language"  # names of chapters
     return send(response, download, f"{lesson.id}-{source}")
 

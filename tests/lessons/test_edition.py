@@ -319,3 +319,17 @@ def test_sound_from_before_the_cut_is_not_played() -> None:
         edits = progressive._edits(start, 48_000, 48_000)
         assert int.from_bytes(edits[16 + 8 + 8 : 16 + 8 + 16], "big", signed=True) in (expected[1], -1)
         assert len(edits) == 8 + 16 + 20 * (2 if expected[0] else 1)
+
+
+def test_what_was_made_of_a_journal_is_kept_until_it_changes(room: Room) -> None:
+    files = room.files
+    made = files.playlist(ID), files.sound_playlist(ID), files.download(ID), files.download(ID, SCREEN)
+    again = files.playlist(ID), files.sound_playlist(ID), files.download(ID), files.download(ID, SCREEN)
+    assert all(one is other for one, other in zip(made, again, strict=True))
+    room.cut(5.0)
+    assert files.playlist(ID) != made[0] and files.sound_playlist(ID) != made[1]
+    assert files.download(ID).tag != made[2].tag
+    room.marks.mark(MarkLesson(ID, "00000001", "", 1.0))
+    named = room.files.download(ID, CAMERA, ("Cours", lambda one: "Repère"))
+    other = room.files.download(ID, CAMERA, ("Cours", lambda one: "Mark"))
+    assert named.tag != other.tag and room.files.download(ID, CAMERA, ("Cours", lambda one: "Mark")) is other

@@ -210,6 +210,18 @@ class MemoryLessons:
             raise LookupError(name)
         return self.folder / name
 
+    def sound_playlist(self, id: str) -> str:
+        return self.playlist(id)
+
+    def sound_init(self, id: str, number: int) -> bytes:
+        return self.sound_segment(id, number, 0, 0)
+
+    def sound_segment(self, id: str, number: int, first: int, last: int) -> bytes:
+        self._there(id)
+        if number != 1:
+            raise LookupError(number)
+        return PART[first : last + 1]
+
     def spans(self, id: str, source: str) -> Spans:
         self._there(id)
         return [(60.0, 120.0, True), (300.0, 30.0, False)] if self.known[id].screen_s else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from appliance.messages import LessonState
@@ -119,6 +121,7 @@ def test_what_the_replay_shows_along_its_time(kit: Kit) -> None:
         "silent": [],
         "strip": None,
         "trimmed_s": 0.0,
+        "sound": None,
     }
     assert response.headers["Cache-Control"] == "no-cache"
     again = {**pupil, "If-None-Match": response.headers["ETag"]}
@@ -171,3 +174,42 @@ def test_what_a_client_has_already_is_not_sent_again(kit: Kit, file: str) -> Non
     assert answer("HEAD", Range="bytes=0-9") == (200, 0)  # ranges are for GET (section 14.2)
     with client.head(path, headers={**pupil, "Range": "bytes=0-9"}) as response:
         assert response.headers["Content-Length"] == str(SIZE) and response.headers["ETag"] == etag
+
+
+def test_the_sound_alone(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    client, pupil = kit.client(), kit.pupil()
+    listed = client.get(f"/lessons/{id}/sound.m3u8", headers=pupil)
+    assert listed.content_type == "application/vnd.apple.mpegurl" and listed.headers["Cache-Control"] == "no-cache"
+    piece = client.get(f"/lessons/{id}/sound/0001-100-199.m4s", headers=pupil)
+    assert (piece.status_code, piece.content_type, piece.data) == (200, "audio/mp4", PART[100:200])
+    assert client.get(f"/lessons/{id}/sound/0001-init.mp4", headers=pupil).data == PART[:1]
+    whole = client.get(f"/lessons/{id}/lesson.m4a", headers={**pupil, "Range": "bytes=5-9"})
+    assert (whole.status_code, whole.content_type, whole.data) == (206, "audio/mp4", PART[5:10])
+    assert ".m4a" in whole.headers["Content-Disposition"]
+    for name in ("sound.m3u8", "sound/0001-init.mp4", "sound/0001-100-199.m4s", "lesson.m4a"):
+        assert client.get(f"/lessons/{id}/{name}").status_code == 401
+        assert client.get(f"/lessons/nothing/{name}", headers=pupil).status_code == 404
+    for name in ("sound/0002-1-2.m4s", "sound/1-x-2.m4s", "sound/-1-1-2.m4s"):
+        assert client.get(f"/lessons/{id}/{name}", headers=pupil).status_code == 404
+
+
+def test_texts_are_sent_compressed_to_who_takes_them(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    long = "#EXTM3U\n" + "#EXTINF:2.00000,\npart-0001.mp4\n" * 500
+    monkeypatch.setattr(kit.lessons, "playlist", lambda id, source="camera": long)
+    client, pupil, path = kit.client(), kit.pupil(), f"/lessons/{id}/index.m3u8"
+    plain = client.get(path, headers=pupil)
+    assert "Content-Encoding" not in plain.headers and plain.text == long
+    packed = client.get(path, headers={**pupil, "Accept-Encoding": "gzip, deflate, br"})
+    assert packed.headers["Content-Encoding"] == "gzip" and gzip.decompress(packed.data).decode() == long
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(long) / 10
+    assert "Accept-Encoding" in packed.headers["Vary"] and packed.headers["ETag"] != plain.headers["ETag"]
+    again = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
+    assert client.get(path, headers={**pupil, **again}).status_code == 304
+    for refused in ("identity", "gzip;q=0", "br"):
+        assert client.get(path, headers={**pupil, "Accept-Encoding": refused}).text == long
+    vtt = client.get(f"/lessons/{id}/chapters.vtt", headers={**pupil, "Accept-Encoding": "gzip"})
+    assert {"Cookie", "Accept-Language", "Accept-Encoding"} <= set(vtt.headers["Vary"].split(", "))
+    short = client.get(f"/lessons/{id}/screen.json", headers={**pupil, "Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in short.headers  # not worth it
