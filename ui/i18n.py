@@ -37,7 +37,12 @@ def install(app: Flask, default: str) -> None:
 
 def script_strings(page: str) -> dict[str, str]:
     """The sentences that the scripts of `page` show; rendered into the page as JSON."""
-    tables = {"join": [_join], "teacher": [_teacher, _marks], "lessons": [_lessons], "lesson": [_lesson, _tracks]}
+    tables = {
+        "join": [_join],
+        "teacher": [_teacher, _marks],
+        "lessons": [_lessons],
+        "lesson": [_lesson, _tracks, _trim],
+    }
     return {name: sentence for table in tables[page] for name, sentence in table().items()}
 
 
@@ -120,6 +125,16 @@ def _tracks() -> dict[str, str]:
     }
 
 
+def _trim() -> dict[str, str]:
+    return {
+        "trimStart": _("The lesson would begin at {at}. Press Cut to do it."),
+        "trimEnd": _("The lesson would end at {at}. Press Cut to do it."),
+        "trimDone": _("The lesson is cut."),
+        "trimUndone": _("All of the lesson is shown again."),
+        "trimShort": _("Nothing would be left of the lesson: choose other places."),
+    }
+
+
 def _lesson() -> dict[str, str]:
     return {
         "unplayable": _("This recording cannot be played right now. Try again in a moment."),
@@ -134,5 +149,7 @@ def _lesson() -> dict[str, str]:
         "screen": _("Screen"),
         "both": _("Both"),
         "edge": _("The newest that is recorded"),
+        "soundAlone": _("Sound only"),
+        "withPicture": _("With the picture"),
         "over": _("The lesson is over. This is its recording."),
     }

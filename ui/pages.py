@@ -106,12 +106,15 @@ def lesson(id: str) -> str | BaseResponse:
     found = context.lessons.get(id)
     with known("lesson"):
         timeline = timeline_view(context.lessons.timeline(id))
+        cutting = who.role == "teacher" and timeline["state"] != "live"
+        trimmed = context.lessons.trimmed(id) if cutting else None
     # A screen may yet be shared in a lesson that is live: the page looks for it then.
     shown = bool(found.screen_s) or found.state == "live"
     return render_template(
         "lesson.html",
         lesson=found,
         timeline=timeline,
+        trimmed=trimmed,
         teacher=who.role == "teacher",
         with_screen=shown,
         strip=timeline["strip"],

@@ -7,6 +7,7 @@ import { ReplaySource, endOf } from "./replay-hls.js";
 import { setUpKeys } from "./replay-keys.js";
 import { Place, worthOffering } from "./replay-place.js";
 import { ReplayScreen, setUpSound, setUpViews } from "./replay-screen.js";
+import { SoundOnly } from "./replay-sound.js";
 import { chapterAt, drawMarks, follow, gapText, listPlaces, passed } from "./replay-timeline.js";
 import { clock, text } from "./strings.js";
 
@@ -74,6 +75,7 @@ function show() {
   listPlaces(part("missing"), timeline.gaps.map((gap) => ({ at: gap.at_s, label: gapText(gap) })), (at) => seekTo(at - 5));
   listPlaces(part("chapters"), timeline.chapters.map(({ at_s: at, text: label }) => ({ at, label })), seekTo);
   part("length").textContent = clock(timeline.duration_s);
+  part("get-sound").hidden = !timeline.sound;
   document.body.dataset.lesson = timeline.state;
 }
 
@@ -111,6 +113,16 @@ if (part("screen")) {
   setUpSound(screen, part("screen-sound"));
 }
 
+// --- the sound alone ---
+
+const soundOnly = new SoundOnly(part("sound-only"), part("sound-picture"), (on) => {
+  source.change(`${base}/${on ? "sound" : "index"}.m3u8`, !on);
+  screen?.rest(on);
+  soundOnly.follow(source.place, base);
+  tell(text(on ? "soundAlone" : "withPicture"));
+});
+video.addEventListener("timeupdate", () => soundOnly.follow(video.currentTime, base));
+
 function hear(found) {
   if (!found) {
     part("said").textContent = text("gone");
@@ -120,6 +132,7 @@ function hear(found) {
   if (live() && found.state !== "live") tell(text("over"));
   timeline = found;
   source.update(timeline.silent);
+  soundOnly.take(timeline);
   screen?.take(timeline.screen, base, live());
   show();
 }
@@ -172,6 +185,13 @@ part("edge")?.addEventListener("mediaseektoliverequest", (event) => {
 
 // An address may say where to begin, or how long before the end.
 const asked = Number(/^#t=(-?\d+(?:\.\d+)?)$/.exec(location.hash)?.[1] ?? 0);
+soundOnly.take(timeline);
+if (soundOnly.wanted) {
+  soundOnly.show(true);
+  screen?.rest(true);
+  source.change(`${base}/sound.m3u8`, false);
+  soundOnly.follow(0, base);
+}
 source.open(asked < 0 ? Math.max(0, timeline.duration_s + asked) : asked, timeline.silent);
 screen?.take(timeline.screen, base, live());
 show();

@@ -46,6 +46,8 @@ export function endOf(video) {
 export class ReplaySource {
   #video;
   #playlist;
+  #stretched = true;
+  #opened = false;
   #hear;
   #silent = [];
   #stretch = null;
@@ -66,16 +68,29 @@ export class ReplaySource {
     return this.#place;
   }
 
+  /** Go on at the same place with another playlist; one without stretches is played as a whole. */
+  change(playlist, stretched) {
+    if (playlist === this.#playlist) return;
+    this.#playlist = playlist;
+    this.#stretched = stretched;
+    if (!this.#opened) return;
+    if (Hls.isSupported()) this.#start();
+    else this.#native();
+  }
+
   /** Begin at `place` (seconds); `silent` as the timeline has it. */
   open(place, silent) {
+    this.#opened = true;
     this.#silent = silent;
     this.#place = place;
     const video = this.#video;
     if (!Hls.isSupported()) {
-      video.src = this.#playlist;
       video.addEventListener("error", () => this.#hear("trouble"));
-      video.addEventListener("loadedmetadata", () => (video.currentTime = place));
-      video.addEventListener("timeupdate", () => (this.#place = video.currentTime));
+      video.addEventListener("loadedmetadata", () => (video.currentTime = this.#place));
+      video.addEventListener("timeupdate", () => {
+        if (video.readyState) this.#place = video.currentTime;
+      });
+      this.#native();
       return;
     }
     for (const event of ["timeupdate", "seeking", "waiting"]) {
@@ -105,12 +120,22 @@ export class ReplaySource {
     this.#start();
   }
 
+  #native() {
+    const playing = !this.#video.paused;
+    this.#video.src = this.#playlist;
+    if (playing) this.#video.play().catch(() => {});
+  }
+
+  #around(place) {
+    return stretchAt(this.#stretched ? this.#silent : [], place);
+  }
+
   #start() {
     clearTimeout(this.#retry);
     const video = this.#video;
     const playing = !video.paused && !video.ended;
     this.#hls?.destroy();
-    const stretch = stretchAt(this.#silent, this.#place);
+    const stretch = this.#around(this.#place);
     this.#stretch = stretch;
     const hls = new Hls({
       ...BUFFER,
@@ -152,7 +177,7 @@ export class ReplaySource {
     const now = performance.now();
     const again = now - this.#mendedAt < MENDED_MS;
     this.#mendedAt = now;
-    const { start } = stretchAt(this.#silent, this.#place);
+    const { start } = this.#around(this.#place);
     if (!again && start === this.#stretch.start) this.#hls.recoverMediaError();
     else this.#retry = setTimeout(() => this.#start(), again ? RETRY_MS : 0);
   }

@@ -37,9 +37,12 @@ export class ReplayScreen {
   #screen;
   #player;
   #spans = [];
+  #load = () => {};
   #loaded = false;
   #whole = false;
   #audible = true;
+  #resting = false;
+  #hls = null;
 
   /** `player` carries data-view (camera, screen, both) and data-screen while there is a screen to see; body
    * data-spans where there is one at some time, data-screen-sound where one can be heard. */
@@ -64,12 +67,20 @@ export class ReplayScreen {
     this.#screen.muted = this.#camera.muted || !this.#audible;
   }
 
+  /** Whether nothing of it is to be loaded and shown. */
+  rest(resting) {
+    this.#resting = resting;
+    if (resting) this.#hls?.stopLoad();
+    else this.#hls?.startLoad();
+    this.#follow();
+  }
+
   /** Where the screen belongs, as the timeline says now. */
   take(spans, base, live) {
     this.#spans = spans;
     document.body.toggleAttribute("data-screen-sound", spans.some(({ sound }) => sound));
     document.body.toggleAttribute("data-spans", spans.length > 0);
-    if (spans.length && !this.#loaded) this.#attach(base, live);
+    this.#load = () => this.#attach(base, live);
     this.#follow();
   }
 
@@ -88,6 +99,7 @@ export class ReplayScreen {
       return;
     }
     const hls = new Hls({ startPosition: 0, backBufferLength: 60, maxBufferLength: 30 });
+    this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_, error) => {
       if (!error.fatal) return;
       if (error.type === Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
@@ -100,7 +112,8 @@ export class ReplayScreen {
   #follow() {
     const camera = this.#camera;
     const screen = this.#screen;
-    const listed = placeOf(this.#spans, camera.currentTime);
+    const listed = this.#resting ? null : placeOf(this.#spans, camera.currentTime);
+    if (this.#spans.length && !this.#loaded && !this.#resting) this.#load();
     this.#player.toggleAttribute("data-screen", listed !== null);
     if (listed === null) {
       screen.pause();
