@@ -10,11 +10,11 @@ export PYTHONPATH := $(CURDIR)
 
 # Debian packages that are not on every machine: the venv module, PortAudio; for tests a browser, PulseAudio, FFmpeg.
 RUN_PACKAGES := python3-venv libportaudio2
-TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2 libatomic1 coturn poppler-utils
+TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core ffmpeg pulseaudio pulseaudio-utils libasound2-plugins iproute2 libatomic1 coturn poppler-utils strace
 # Beside which the fan-out is measured.
 BENCH_PACKAGES := $(TEST_PACKAGES) janus
 
-.PHONY: help run test lint unit engine fuzz bench bench-fanout bench-latency bench-join bench-weak bench-websocket bench-kit bench-soak lock vendor translations settings-page clean packages-run packages-test packages-bench
+.PHONY: help run test lint unit engine fuzz bench bench-fanout bench-latency bench-join bench-weak bench-websocket bench-kit bench-powercut bench-replay bench-soak lock vendor translations settings-page clean packages-run packages-test packages-bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -110,6 +110,12 @@ bench-websocket: packages-test $(VENV)/.test ## cost of viewers on WebSockets
 
 bench-kit: packages-test $(VENV)/.test ## CPU and memory of the whole kit
 	$(PY) -m tests.bench.kit
+
+bench-powercut: packages-test $(VENV)/.test ## power cuts at random moments: what is lost, does what is left play
+	$(PY) -m tests.bench.powercut
+
+bench-replay: packages-test $(VENV)/.test $(FILM) ## from Stop to the replay, of lessons of 1, 10 and 180 minutes
+	$(PY) -m tests.bench.replay
 
 bench-soak: packages-test $(VENV)/.test ## half an hour of viewers who come and go: what grows, what is left (not in bench)
 	$(PY) -m tests.bench.soak

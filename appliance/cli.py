@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -48,7 +49,7 @@ def doctor(config: Path | None) -> None:
 
 @main.group()
 def lesson() -> None:
-    """Start, stop, list and delete lessons of the running kit."""
+    """Start, stop, list and delete lessons of the running kit, or verify one."""
 
 
 @lesson.command("start")
@@ -86,6 +87,31 @@ def list_lessons(config: Path | None) -> None:
 def delete_lesson(config: Path | None, lesson_id: str) -> None:
     """Delete a lesson for good."""
     _api(config, "DELETE", f"/lessons/{lesson_id}")
+
+
+@lesson.command("verify")
+@click.argument("lesson_id", metavar="ID")
+@click.pass_obj
+def verify_lesson(config: Path | None, lesson_id: str) -> None:
+    """Read all of a lesson and check it against its journal, whether the kit runs or not.
+
+    Exit status 1 when something is damaged or missing, 2 when there is no such lesson.
+    """
+    folder = _settings(config).lessons / Path(lesson_id).name
+    sys.exit(subprocess.run([sys.executable, "-m", "lessons.verify", str(folder)], check=False).returncode)
+
+
+@lesson.command("receipts")
+@click.pass_obj
+def list_receipts(config: Path | None) -> None:
+    """List the receipts of deleted lessons, oldest first."""
+    for entry in _api(config, "GET", "/receipts")["receipts"]:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["wall"]))
+        done = "erased" if entry["erased_at"] is not None else "being erased"
+        waiting = [uplink["name"] for uplink in entry["uplinks"] if uplink["told_at"] is None]
+        untold = f"  to be told: {', '.join(waiting)}" if waiting else ""
+        why = f"{entry['why']} {entry['by']}".strip()
+        click.echo(f"{entry['number']:5d}  {entry['id']}  {when}  {why}  {done}  {entry['sha256'] or '-'}{untold}")
 
 
 @main.command()

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from appliance import network
 from appliance.api import ApiError, KitApi
+from appliance.lines import read_chain
 from appliance.settings import Settings
 
 LEAST_FREE = 2 * 1024**3  # bytes: about three hours of lessons
+CLOCK = "clock.json"  # of lessons.clock
+WHY_DOUBTED = {
+    "behind": "is behind a day that the kit has known",
+    "stepped": "was set by more than an hour; from the next start on it is believed again",
+    "ahead": "is 60 days ahead of what was known; after 24 hours of running it is believed",
+}
+RECEIPTS = "receipts.jsonl"  # of lessons.receipts
 MODULES = ("aiortc", "av", "cv2", "flask", "flask_socketio", "zeroconf", "zmq")
+
+
+class _Clock(msgspec.Struct):
+    doubt: str = ""
+    newest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -26,7 +42,7 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything once."""
-    for look in (_modules, _data, _camera, _microphone, _network, _services):
+    for look in (_modules, _data, receipts, clock, _camera, _microphone, _network, _services):
         yield from look(settings)
 
 
@@ -47,6 +63,35 @@ def _data(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     level = "ok" if free >= LEAST_FREE else "wrong"
     yield Finding(level, f"data folder {folder}: {free / 1024**3:.1f} GiB free")
+
+
+def receipts(settings: Settings) -> Iterator[Finding]:
+    """Whether what was erased still follows from line to line."""
+    try:
+        chain = read_chain((settings.data_dir / RECEIPTS).read_bytes())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Finding("wrong", f"receipts: {error}")
+        return
+    if chain.broken:
+        lines = ", ".join(map(str, chain.broken))
+        yield Finding("wrong", f"receipts: line {lines} does not follow from the one before: damaged or changed")
+    else:
+        newest = f", the newest {chain.head}" if chain.head else ""
+        yield Finding("ok", f"receipts: {len(chain.links)} lines, an unbroken chain{newest}")
+
+
+def clock(settings: Settings) -> Iterator[Finding]:
+    """Whether lessons are deleted by date: not while the kit doubts its clock."""
+    try:
+        known = msgspec.json.decode((settings.data_dir / CLOCK).read_bytes(), type=_Clock)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return
+    if known.doubt:
+        newest = time.strftime("%Y-%m-%d", time.localtime(known.newest)) if known.newest else "?"
+        why = WHY_DOUBTED.get(known.doubt, known.doubt)
+        yield Finding("note", f"clock: no lesson is deleted by date, for the clock {why} (newest known day: {newest})")
 
 
 def _camera(settings: Settings) -> Iterator[Finding]:

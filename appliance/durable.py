@@ -7,6 +7,7 @@ the folder), growing files by `Appender` (append, fdatasync).
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +29,15 @@ def make_folder(folder: Path, mode: int = 0o750) -> None:
     sync_folder(folder.parent)
 
 
+def keep_folder(folder: Path, mode: int = 0o750) -> None:
+    """Create `folder` where it is missing, and make its name and its parents' durable, whoever made them: files in it
+    are no more durable than that. Parents that this process may not open are left to their owners."""
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    for parent in folder.parents:
+        with suppress(PermissionError):
+            sync_folder(parent)
+
+
 def write(path: Path, data: bytes, mode: int = 0o640) -> None:
     """Replace `path` by a file that holds `data`: a reader, or a power cut, sees the old one or the new one, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -45,6 +55,17 @@ def write(path: Path, data: bytes, mode: int = 0o640) -> None:
     sync_folder(path.parent)
 
 
+def set_aside(path: Path, length: int) -> None:
+    """Take `length` bytes of the disk's space with file `path`, to be given back when there is no other. Not durable
+    before the folder is synced. Raises OSError when there is not so much."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    try:
+        os.posix_fallocate(descriptor, 0, length)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
@@ -60,19 +81,21 @@ class Appender:
     """
 
     def __init__(self, path: Path, *, length: int | None = None) -> None:
-        created = not path.exists()
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o640)
-        end = os.fstat(self._descriptor).st_size
-        self.length = end if length is None else length
-        if self.length > end:
-            os.close(self._descriptor)
-            raise ValueError(f"{path} has {end} bytes, fewer than the {self.length} to go on from")
-        if self.length < end:
-            os.ftruncate(self._descriptor, self.length)
-            os.fsync(self._descriptor)
-        os.lseek(self._descriptor, self.length, os.SEEK_SET)
-        if created:
+        try:
+            end = os.fstat(self._descriptor).st_size
+            self.length = end if length is None else length
+            if self.length > end:
+                raise ValueError(f"{path} has {end} bytes, fewer than the {self.length} to go on from")
+            if self.length < end:
+                os.ftruncate(self._descriptor, self.length)
+                os.fsync(self._descriptor)
+            os.lseek(self._descriptor, self.length, os.SEEK_SET)
+            # Also when it was there: a process that died may have made it, and not yet this.
             sync_folder(path.parent)
+        except (OSError, ValueError):
+            self.close()
+            raise
 
     def append(self, data: bytes) -> int:
         """Write `data` at the end and fdatasync. Returns the offset it was written at. Raises OSError."""

@@ -66,6 +66,10 @@ SCREEN_MAIN = track_name("screen", "main")
 SCREEN_OPUS = track_name("screen", "opus")
 
 
+Visibility = Literal["class", "teacher", "school"]
+"""Who may see a recording: pupils who joined with the code of its lesson, the teacher only, every pupil of the kit."""
+
+
 # --- events ------------------------------------------------------------------------------------------
 
 
@@ -107,6 +111,10 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
     lost_s: float = 0.0
     gaps: int = 0
     planned_end: float | None = None
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
+    visibility: Visibility = "class"
 
 
 class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):
@@ -142,10 +150,6 @@ class DiskState(msgspec.Struct, frozen=True, tag="disk"):
 
 
 Event = Health | CaptureState | LessonState | ViewersState | SourceState | DiskState
-
-
-Visibility = Literal["class", "teacher", "school"]
-"""Who may see a lesson: pupils who joined with its code, the teacher only, every pupil of the school."""
 
 
 # --- commands ----------------------------------------------------------------------------------------
@@ -195,6 +199,21 @@ class StartLesson(msgspec.Struct, frozen=True, tag="start_lesson"):
     title: str
     code: str
     minutes: float | None = None
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
+
+
+class DescribeLesson(msgspec.Struct, frozen=True, tag="describe_lesson"):
+    """To lessons: other words for a lesson, or others who may see it; None leaves what stands. `group` is the class.
+    Refused with `not_found`, `invalid` or `unavailable`. Idempotent."""
+
+    id: str
+    title: str | None = None
+    subject: str | None = None
+    group: str | None = None
+    teacher: str | None = None
+    visibility: Visibility | None = None
 
 
 class MarkLesson(msgspec.Struct, frozen=True, tag="mark_lesson"):
@@ -262,10 +281,39 @@ class ListLessons(msgspec.Struct, frozen=True, tag="list_lessons"):
     """To lessons: all lessons, newest first."""
 
 
+class FindLessons(msgspec.Struct, frozen=True, tag="find_lessons"):
+    """To lessons: those in which every word of `text` stands (in title, subject, class or teacher), that have this
+    subject, `group` (class) and teacher, and began from `since` up to, not including, `until` (Unix seconds); letter
+    case and accents do not count, empty or None is any. With `code` only what pupils who joined with it may see.
+    Answered with LessonList: of those found, in order, at most `limit` from `offset` on."""
+
+    text: str = ""
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
+    since: float | None = None
+    until: float | None = None
+    sort: Literal["date", "title", "length"] = "date"
+    descending: bool = True
+    limit: int | None = None
+    offset: int = 0
+    code: str | None = None
+
+
 class DeleteLesson(msgspec.Struct, frozen=True, tag="delete_lesson"):
-    """To lessons. Refused with `conflict` while that lesson is live."""
+    """To lessons, on the word of the role `by`. Refused with `not_found`, `conflict` while that lesson is live, or
+    `unavailable` (the disk refuses)."""
 
     id: str
+    by: str = ""
+
+
+class KeepLesson(msgspec.Struct, frozen=True, tag="keep_lesson"):
+    """To lessons: the lesson is to be deleted at `ends_at` (Unix seconds). Refused with `not_found`, `invalid` for a
+    time that is past or too far away, or `unavailable` (the disk refuses). Idempotent."""
+
+    id: str
+    ends_at: float
 
 
 class Watch(msgspec.Struct, frozen=True, tag="watch"):
@@ -329,7 +377,10 @@ Command = (
     | StopLesson
     | GetLesson
     | ListLessons
+    | FindLessons
     | DeleteLesson
+    | DescribeLesson
+    | KeepLesson
     | MarkLesson
     | RemoveMark
     | TrimLesson
@@ -366,7 +417,8 @@ class History(msgspec.Struct, frozen=True, tag="history"):
 
 class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
     """One lesson as the catalogue knows it. `duration_s` is what replay can play, `screen_s` how much of a shared
-    screen there is beside it."""
+    screen there is beside it. At `ends_at` it is to be deleted (None: nobody can say), `sent` that an uplink has it,
+    `warned_at` since when its teacher is told that it will be deleted; both times in Unix seconds."""
 
     id: str
     code: str
@@ -379,6 +431,13 @@ class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):
     gaps: int
     thumbnail: bool
     screen_s: float = 0.0
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
+    visibility: Visibility = "class"
+    ends_at: float | None = None
+    sent: bool = False
+    warned_at: float | None = None
 
 
 class Marked(msgspec.Struct, frozen=True, tag="marked"):
@@ -399,7 +458,14 @@ class TrimmedLesson(msgspec.Struct, frozen=True, tag="trimmed_lesson"):
 
 
 class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):
+    """`total` counts all that were found. `subjects`, `groups` and `teachers` are those of all lessons that who asked
+    may see, by the alphabet."""
+
     lessons: list[Lesson]
+    total: int = 0
+    subjects: list[str] = []
+    groups: list[str] = []
+    teachers: list[str] = []
 
 
 class Watching(msgspec.Struct, frozen=True, tag="watching"):

@@ -85,6 +85,16 @@ class Settings(BaseModel):
         le=600,
         description="How long a lesson is planned when nobody says; until then it goes on after a power cut.",
     )
+    lesson_visibility: Literal["class", "teacher", "school"] = Field(
+        "class",
+        description="Who may see a new lesson's recording: class (who joined with its code), teacher, school (all).",
+    )
+    retention_days: int = Field(
+        180,
+        ge=1,
+        le=3650,
+        description="Days after its start at which a lesson is deleted when its teacher sets no other date.",
+    )
     auto_chapters: bool = Field(
         True,
         description="Whether a chapter begins where the board or the shared screen changes page.",

@@ -10,16 +10,21 @@ import structlog
 
 from appliance import durable, service
 from appliance.command_pool import CommandPool
-from lessons import recovery, session, space
+from lessons import recovery, space
 from lessons.amendments import Amendments
 from lessons.catalogue import FILE, Catalogue
+from lessons.clock import Clock
 from lessons.commands import Commands
 from lessons.edits import Edits
+from lessons.erase import Eraser
 from lessons.handlers import dispatch
 from lessons.illustrator import Illustrator
+from lessons.library import Library
 from lessons.marks import Marks
 from lessons.metrics import Metrics
+from lessons.receipts import Receipts
 from lessons.recorder import Recorder
+from lessons.retention import Retention
 from lessons.tracks import Tracks
 from lessons.trim import Trims
 from lessons.writer import Writer
@@ -30,11 +35,12 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def main() -> None:
     me = service.begin("lessons")
     root = me.settings.lessons
+    receipts = Receipts(me.settings.data_dir)
+    eraser = Eraser(root, receipts, lambda id: catalogue.erase(id), me.publisher.send, time.time)
     try:
-        if not root.exists():
-            durable.make_folder(root)
-        for grave in root.glob(".deleted-*"):
-            session.bury(grave)
+        durable.keep_folder(root)
+        receipts.reserve()
+        eraser.bury()
     except OSError as error:
         structlog.get_logger().error("no folder for lessons", folder=str(root), error=str(error))
     boot_id = BOOT_ID.read_text().strip()
@@ -48,9 +54,17 @@ def main() -> None:
         recorder.start(live)
     amendments = Amendments(recorder, Edits(root), catalogue.refresh)
     illustrator = Illustrator(root, recorder.live_id, amendments.write, look=me.settings.auto_chapters)
-    commands = Commands(root, boot_id, recorder, catalogue, metrics, me.publisher.send, me.settings.lesson_minutes)
+    days = me.settings.retention_days
+    commands = Commands(
+        root, boot_id, recorder, catalogue, metrics, eraser, me.settings.lesson_minutes, days,
+        me.settings.lesson_visibility,
+    )  # fmt: skip
+    clock = Clock(me.settings.data_dir, boot_id)
+    retention = Retention(root, catalogue, amendments, eraser, receipts, clock, days, recorder.live_id)
     handlers = {
         **commands.handlers(),
+        **Library(amendments, commands.get, time.time).handlers(),
+        **retention.handlers(),
         **Marks(amendments, time.time).handlers(),
         **Tracks(root, amendments, time.time).handlers(),
         **Trims(root, amendments, time.time, illustrator.ask).handlers(),
@@ -61,6 +75,7 @@ def main() -> None:
     me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)
     me.spawn("recorder", recorder.run, me.stopping)
     me.spawn("illustrator", illustrator.run, me.stopping)
+    me.spawn("retention", retention.run, me.stopping)
     me.start()
     server.serve(me.stopping)
     me.join()

@@ -7,26 +7,41 @@ another version or a damaged one is thrown away. Where the disk refuses, the cac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
-from sqlalchemy import Engine, String, create_engine, delete, event, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    String,
+    and_,
+    create_engine,
+    delete,
+    event,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
 
-from appliance.messages import Lesson
+from appliance.messages import FindLessons, Lesson, LessonList, Visibility
 from lessons.journal import NAME, parse
 from lessons.recording import fold
+from lessons.search import key, words
 from lessons.session import THUMBNAIL, describe
 
 log = structlog.get_logger()
 
-VERSION = 2  # of the table below, kept in PRAGMA user_version
+VERSION = 4  # of the table below, kept in PRAGMA user_version
 FILE = "catalogue.sqlite"
 BUSY_MS = 5000
+# SQLite quotes what it could not understand of a garbled schema, and that need not be text.
+_FAILURES = (SQLAlchemyError, UnicodeDecodeError)
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -52,6 +67,17 @@ class Row(Base):
     parts: Mapped[int]
     gaps: Mapped[int]
     screen_s: Mapped[float]
+    subject: Mapped[str]
+    group: Mapped[str]
+    teacher: Mapped[str]
+    visibility: Mapped[Visibility] = mapped_column(String)
+    title_key: Mapped[str]  # lessons.search.key of the above, as are the other keys
+    subject_key: Mapped[str]
+    group_key: Mapped[str]
+    teacher_key: Mapped[str]
+    ends_at: Mapped[float | None]
+    sent: Mapped[bool]
+    warned_at: Mapped[float | None]
     size: Mapped[int]
     modified_ns: Mapped[int]
 
@@ -97,6 +123,19 @@ class Catalogue:
 
         self._run(work)
 
+    def erase(self, id: str) -> None:
+        """Forget a lesson so that no byte of the file tells of it. Raises OSError when the disk refuses."""
+        self.forget(id)
+        if self._engine.url.database:
+            try:
+                # What moved within the file may have left a copy of itself behind, which only writing all anew removes.
+                with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.execute(text("VACUUM"))
+                return
+            except _FAILURES as error:
+                self._into_memory(error)
+        self._remove()
+
     def get(self, id: str) -> Lesson | None:
         def work(session: Session) -> Lesson | None:
             row = session.get(Row, id)
@@ -109,6 +148,20 @@ class Catalogue:
 
         def work(session: Session) -> list[Lesson]:
             return [self._lesson(row) for row in session.scalars(select(Row).order_by(Row.id.desc()))]
+
+        return self._run(work)
+
+    def find(self, wanted: FindLessons, live: str | None) -> LessonList:
+        """What is found; `live` is the id of the lesson that is live."""
+        visible = _visible(wanted, live)
+        found = [*visible, *_filters(wanted)]
+
+        def work(session: Session) -> LessonList:
+            total = session.scalar(select(func.count()).select_from(Row).where(*found))
+            rows = select(Row).where(*found).order_by(*_order(wanted)).limit(wanted.limit).offset(wanted.offset)
+            lessons = [self._lesson(row) for row in session.scalars(rows)]
+            pairs = ((Row.subject, Row.subject_key), (Row.group, Row.group_key), (Row.teacher, Row.teacher_key))
+            return LessonList(lessons, total or 0, *(_spelt(session, name, by, visible) for name, by in pairs))
 
         return self._run(work)
 
@@ -134,14 +187,18 @@ class Catalogue:
             Row(
                 id=id, code=lesson.code, title=lesson.title, state=lesson.state, started_at=lesson.started_at,
                 duration_s=lesson.duration_s, bytes=lesson.bytes, parts=lesson.parts, gaps=lesson.gaps,
-                screen_s=lesson.screen_s, size=status.st_size, modified_ns=status.st_mtime_ns,
+                screen_s=lesson.screen_s, subject=lesson.subject, group=lesson.group, teacher=lesson.teacher,
+                visibility=lesson.visibility, title_key=key(lesson.title), subject_key=key(lesson.subject),
+                group_key=key(lesson.group), teacher_key=key(lesson.teacher), ends_at=lesson.ends_at, sent=lesson.sent,
+                warned_at=lesson.warned_at, size=status.st_size, modified_ns=status.st_mtime_ns,
             )
         )  # fmt: skip
 
     def _lesson(self, row: Row) -> Lesson:
         return Lesson(
             row.id, row.code, row.title, row.state, row.started_at, row.duration_s, row.bytes, row.parts, row.gaps,
-            (self._root / row.id / THUMBNAIL).exists(), row.screen_s,
+            (self._root / row.id / THUMBNAIL).exists(), row.screen_s, row.subject, row.group, row.teacher,
+            row.visibility, row.ends_at, row.sent, row.warned_at,
         )  # fmt: skip
 
     def _run(self, work: Callable[[Session], T]) -> T:
@@ -149,30 +206,75 @@ class Catalogue:
         try:
             with Session(self._engine) as session:
                 return work(session)
-        except SQLAlchemyError as error:
-            log.error("catalogue failed; kept in memory from now on", error=str(error))
-            self._engine.dispose()
-            self._engine = _prepare(_memory())
-            self.rebuild()
+        except _FAILURES as error:
+            self._into_memory(error)
             with Session(self._engine) as session:
                 return work(session)
+
+    def _into_memory(self, error: Exception) -> None:
+        log.error("catalogue failed; kept in memory from now on", error=str(error))
+        self._engine.dispose()
+        self._engine = _prepare(_memory())
+        self.rebuild()
+
+    def _remove(self) -> None:
+        """Remove the files. Raises OSError."""
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def _open(self) -> Engine:
         for attempt in range(2):
             engine = _file(self._path)
             try:
                 return _prepare(engine)
-            except (SQLAlchemyError, _OtherVersion) as error:
+            except (*_FAILURES, _OtherVersion) as error:
                 engine.dispose()
                 log.warning("catalogue made anew", error=str(error), attempt=attempt)
             try:
-                for suffix in ("", "-journal", "-wal", "-shm"):
-                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                self._remove()
             except OSError as error:
                 log.error("catalogue not removed", error=str(error))
                 break
         log.error("catalogue kept in memory")
         return _prepare(_memory())
+
+
+def _visible(wanted: FindLessons, live: str | None) -> list[ColumnElement[bool]]:
+    """What keeps from pupils what they may not see; a lesson that is live is its class's whatever will be."""
+    if wanted.code is None:
+        return []
+    own = and_(Row.code == wanted.code, or_(Row.visibility == "class", Row.id == live))
+    return [or_(Row.visibility == "school", own)]
+
+
+def _filters(wanted: FindLessons) -> list[ColumnElement[bool]]:
+    keys = (Row.title_key, Row.subject_key, Row.group_key, Row.teacher_key)
+    found: list[ColumnElement[bool]] = [
+        or_(*(one.contains(word, autoescape=True) for one in keys)) for word in words(wanted.text)
+    ]
+    asked = ((Row.subject_key, wanted.subject), (Row.group_key, wanted.group), (Row.teacher_key, wanted.teacher))
+    found += [column == key(text) for column, text in asked if text]
+    if wanted.since is not None:
+        found.append(Row.started_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(Row.started_at < wanted.until)
+    return found
+
+
+def _order(wanted: FindLessons) -> list[ColumnElement[Any]]:
+    """The id, which sorts by time, decides where the rest is the same: the newest comes first."""
+    column = {"date": Row.started_at, "title": Row.title_key, "length": Row.duration_s}[wanted.sort]
+    return [column.desc() if wanted.descending else column.asc(), Row.id.desc()]
+
+
+def _spelt(
+    session: Session, name: InstrumentedAttribute[str], by: InstrumentedAttribute[str],
+    visible: Sequence[ColumnElement[bool]],
+) -> list[str]:  # fmt: skip
+    """The names that there are, each as it was written last."""
+    # Of a group, SQLite takes the other columns from the row that has the maximum.
+    rows = select(name, func.max(Row.started_at)).where(by != "", *visible).group_by(by).order_by(by)
+    return [text for text, _ in session.execute(rows)]
 
 
 class _OtherVersion(Exception):
@@ -187,10 +289,17 @@ def _file(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}")
 
     # No write-ahead log: to read past one writes its index, so that on a stalled disk not even a list would come.
+    # What is deleted is overwritten: it was somebody's lesson. What VACUUM sorts, it sorts in memory.
     @event.listens_for(engine, "connect")
     def _connected(connection: object, record: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
-        for pragma in ("journal_mode=TRUNCATE", f"busy_timeout={BUSY_MS}", "synchronous=FULL"):
+        for pragma in (
+            "journal_mode=TRUNCATE",
+            f"busy_timeout={BUSY_MS}",
+            "synchronous=FULL",
+            "secure_delete=ON",
+            "temp_store=MEMORY",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -198,7 +307,7 @@ def _file(path: Path) -> Engine:
 
 
 def _prepare(engine: Engine) -> Engine:
-    """Make or check the schema. Raises SQLAlchemyError or _OtherVersion."""
+    """Make or check the schema. Raises one of _FAILURES, or _OtherVersion."""
     with engine.begin() as connection:
         version = connection.execute(text("PRAGMA user_version")).scalar_one()
         tables = connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one()

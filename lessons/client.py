@@ -12,9 +12,14 @@ from appliance import bus
 from appliance.messages import (
     Command,
     DeleteLesson,
+    DescribeLesson,
+    Event,
+    FindLessons,
     GetLesson,
+    KeepLesson,
     Lesson,
     LessonList,
+    LessonState,
     ListLessons,
     Marked,
     MarkLesson,
@@ -26,6 +31,7 @@ from appliance.messages import (
     StopLesson,
     TrimLesson,
     TrimmedLesson,
+    Visibility,
 )
 from appliance.settings import Settings
 from lessons.reader import LessonFiles
@@ -43,10 +49,24 @@ class LessonsClient(LessonFiles):
         super().__init__(settings.lessons)
         self._bus = settings.bus
 
-    def start(self, title: str, code: str, minutes: float | None = None) -> Lesson:
-        """Begin a lesson of so many planned minutes. Refused with `conflict` while one is live, `unavailable` when the
-        disk refuses."""
-        return self._lesson(StartLesson(title, code, minutes))
+    def start(
+        self, title: str, code: str, minutes: float | None = None, subject: str = "", group: str = "", teacher: str = ""
+    ) -> Lesson:
+        """Begin a lesson of so many planned minutes. Refused with `conflict` while one is live."""
+        return self._lesson(StartLesson(title, code, minutes, subject, group, teacher))
+
+    def describe(
+        self,
+        id: str,
+        title: str | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        teacher: str | None = None,
+        visibility: Visibility | None = None,
+    ) -> Lesson:
+        """Other words for a lesson, or others who may see it. Refused with `not_found`, `invalid` or `unavailable`.
+        Idempotent."""
+        return self._lesson(DescribeLesson(id, title, subject, group, teacher, visibility))
 
     def stop(self, id: str) -> Lesson:
         """End a lesson; returns when all of it is durable. Idempotent."""
@@ -63,9 +83,28 @@ class LessonsClient(LessonFiles):
             raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
         return reply.lessons
 
+    def find(self, wanted: FindLessons) -> LessonList:
+        """The lessons that are looked for."""
+        reply = self._call(wanted)
+        if not isinstance(reply, LessonList):
+            raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
+        return reply
+
     def delete(self, id: str) -> None:
-        """Remove a lesson and its files. Refused with `not_found`, or `conflict` while it is live."""
-        self._call(DeleteLesson(id))
+        """Erase a lesson, on the teacher's word. Refused with `not_found`, `conflict` while it is live, or
+        `unavailable` when the disk refuses."""
+        self._call(DeleteLesson(id, "teacher"))
+        self.forget(id)
+
+    def keep(self, id: str, ends_at: float) -> Lesson:
+        """Have a lesson deleted at `ends_at` (Unix seconds). Refused with `not_found`, `invalid` or `unavailable`."""
+        self._call(KeepLesson(id, ends_at))
+        return self.get(id)
+
+    def note(self, event: Event) -> None:
+        """Hear of what happens: a lesson that is gone is forgotten."""
+        if isinstance(event, LessonState) and event.state == "deleted":
+            self.forget(event.id)
 
     def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked:
         """A new mark at `at_s` seconds of the lesson, where the live lesson is now without. Refused with `not_found`,

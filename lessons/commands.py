@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -17,43 +15,47 @@ from appliance.bus import CommandRefused
 from appliance.messages import (
     DeleteLesson,
     Done,
-    Event,
+    FindLessons,
     GetLesson,
     Lesson,
     LessonList,
-    LessonState,
     ListLessons,
     StartLesson,
     StopLesson,
+    Visibility,
 )
 from lessons import session
-from lessons.catalogue import ID, Catalogue
+from lessons.catalogue import Catalogue
+from lessons.erase import Eraser
 from lessons.handlers import Handlers
-from lessons.journal import Created
+from lessons.journal import Created, Described
+from lessons.library import check
 from lessons.metrics import Metrics
 from lessons.recorder import Recorder
+from lessons.retention import dated
 
 log = structlog.get_logger()
 
-LONGEST_TITLE = 200
 LONGEST_MINUTES = 24 * 60
 
 
 class Commands:
     """What the service does when asked. `boot_id` names this boot of the machine, `minutes` is how long a lesson is
-    planned when nobody says."""
+    planned when nobody says, `days` how long one is kept, `visibility` who may see a new one."""
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        publish: Callable[[Event], None], minutes: float,
+        eraser: Eraser, minutes: float, days: float, visibility: Visibility = "class",
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
         self._recorder = recorder
         self._catalogue = catalogue
         self._metrics = metrics
-        self._publish = publish
+        self._eraser = eraser
         self._minutes = minutes
+        self._visibility = visibility
+        self._days = days
         self._starting = threading.Lock()
 
     def handlers(self) -> Handlers:
@@ -62,39 +64,36 @@ class Commands:
             StopLesson: self.stop,
             GetLesson: self.get,
             ListLessons: self.list,
+            FindLessons: self.find,
             DeleteLesson: self.delete,
         }
 
     def start(self, command: StartLesson) -> Lesson:
         """Raises CommandRefused."""
-        if len(command.title) > LONGEST_TITLE:
-            raise CommandRefused("invalid", f"the title is longer than {LONGEST_TITLE} characters")
+        check(command)
         minutes = self._minutes if command.minutes is None else command.minutes
         if not 0 < minutes <= LONGEST_MINUTES:
             raise CommandRefused("invalid", f"a lesson has at most {LONGEST_MINUTES} minutes")
         if not self._starting.acquire(blocking=False):
             raise CommandRefused("conflict", "a lesson is being started")
         try:
-            return self._begin(command.title, command.code, minutes)
+            return self._begin(command, minutes)
         finally:
             self._starting.release()
 
-    def _begin(self, title: str, code: str, minutes: float) -> Lesson:
+    def _begin(self, asked: StartLesson, minutes: float) -> Lesson:
         if self._recorder.live:
             raise CommandRefused("conflict", "a lesson is live")
         at = time.time()
         id = f"{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        created = Created(id, title, code, at, self._boot_id, at + minutes * 60)
-        try:
-            live = session.create(self._root, created, self._metrics, time.monotonic_ns())
-        except OSError as error:
-            log.error("lesson not started", error=str(error))
-            raise CommandRefused("unavailable", session.incident_of(error)) from None
+        created = Created(id, asked.title, asked.code, at, self._boot_id, at + minutes * 60)
+        described = Described(at, None, asked.subject, asked.group, asked.teacher, self._visibility)
+        live = session.create(self._root, created, self._metrics, time.monotonic_ns(), described)
         info = live.info()  # before the writer has it
         self._recorder.start(live)
         self._catalogue.refresh(id)
         log.info("lesson started", lesson=id)
-        return info
+        return dated(info, self._days)
 
     def stop(self, command: StopLesson) -> Lesson:
         """Raises CommandRefused."""
@@ -105,7 +104,7 @@ class Commands:
             raise CommandRefused("unavailable", "disk_slow: the lesson is being closed") from None
         if stopped:
             log.info("lesson stopped", lesson=id)
-        return self._known(id)
+        return dated(stopped, self._days) if stopped else self._known(id)
 
     def get(self, command: GetLesson) -> Lesson:
         """Raises CommandRefused."""
@@ -113,20 +112,36 @@ class Commands:
 
     def list(self, command: ListLessons) -> LessonList:
         """Every lesson, newest first."""
-        return LessonList([self._current(lesson) for lesson in self._catalogue.all()])
+        lessons = [self._current(lesson) for lesson in self._catalogue.all()]
+        live = self._recorder.live
+        if live and all(live.id != lesson.id for lesson in lessons):  # the disk has not taken it yet
+            lessons.insert(0, dated(live, self._days))
+        return LessonList(lessons, len(lessons))
+
+    def find(self, command: FindLessons) -> LessonList:
+        """What is looked for; where any lesson is, also one that is live and that the disk has not taken yet."""
+        found = self._catalogue.find(command, self._recorder.live_id())
+        lessons, total = [self._current(lesson) for lesson in found.lessons], found.total
+        live = self._recorder.live
+        if live and _any(command, live.code) and self._catalogue.get(live.id) is None:
+            lessons, total = ([] if command.offset else [dated(live, self._days)]) + lessons, total + 1
+        return msgspec.structs.replace(found, lessons=lessons, total=total)
 
     def _known(self, id: str) -> Lesson:
-        lesson = self._catalogue.get(id)
+        live = self._recorder.live
+        lesson = live if live and live.id == id else self._catalogue.get(id)
         if lesson is None:
             raise CommandRefused("not_found", f"there is no lesson {id}")
         return self._current(lesson)
 
     def _current(self, lesson: Lesson) -> Lesson:
-        """The catalogue's entry, corrected for what only the recorder knows: which lesson is live, and how long."""
+        """The catalogue's entry, corrected for what only the recorder knows: which lesson is live, and how long; with
+        the date that holds for it."""
         live = self._recorder.live
         if live and live.id == lesson.id:
-            return live
-        return msgspec.structs.replace(lesson, state="interrupted") if lesson.state == "live" else lesson
+            return dated(live, self._days)
+        known = msgspec.structs.replace(lesson, state="interrupted") if lesson.state == "live" else lesson
+        return dated(known, self._days)
 
     def delete(self, command: DeleteLesson) -> Done:
         """Raises CommandRefused."""
@@ -134,17 +149,19 @@ class Commands:
         live = self._recorder.live
         if live and live.id == id:
             raise CommandRefused("conflict", "the lesson is live")
-        lesson = self._catalogue.get(id) if ID.fullmatch(id) else None
-        if lesson is None:
-            raise CommandRefused("not_found", f"there is no lesson {id}")
         try:
-            session.remove(self._root, id)
+            self._eraser.erase(id, "hand", command.by)
+        except LookupError:
+            raise CommandRefused("not_found", f"there is no lesson {id}") from None
         except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise CommandRefused("unavailable", session.incident_of(error)) from None
-        self._catalogue.forget(id)
-        self._publish(
-            LessonState(id, lesson.code, lesson.title, "deleted", lesson.started_at, lesson.duration_s, lesson.bytes)
-        )
-        log.info("lesson deleted", lesson=id)
+            raise CommandRefused("unavailable", session.incident_of(error)) from None
         return Done()
+
+
+def _any(wanted: FindLessons, code: str) -> bool:
+    """Whether any lesson of this code is looked for."""
+    return (
+        wanted.code in (None, code)
+        and msgspec.structs.replace(wanted, sort="date", descending=True, limit=None, offset=0, code=None)
+        == FindLessons()
+    )

@@ -8,13 +8,13 @@ timeline, which starts at 0 with its first keyframe and has no holes.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from appliance.fmp4 import Audio, Video
+from appliance.lines import frame, whole
 from appliance.messages import Visibility
 
 NAME = "journal.jsonl"
@@ -230,11 +230,7 @@ class Parsed(NamedTuple):
 
 def encode(records: Iterable[Record], first_line: int) -> bytes:
     """The lines of `records`, numbered from `first_line`."""
-    lines = bytearray()
-    for number, record in enumerate(records, first_line):
-        body = b"%d %b" % (number, _encoder.encode(record))
-        lines += b"%08x %b\n" % (zlib.crc32(body), body)
-    return bytes(lines)
+    return b"".join(frame(number, _encoder.encode(record)) for number, record in enumerate(records, first_line))
 
 
 def parse(data: bytes, first_line: int = 1) -> Parsed:
@@ -258,10 +254,8 @@ def parse(data: bytes, first_line: int = 1) -> Parsed:
 def _checked(line: bytes, number: int) -> bytes | None:
     """The JSON of a line whose checksum and number are right, else None."""
     prefix = b"%d " % number
-    body = line[9:]
-    if line[8:9] != b" " or not body.startswith(prefix) or line[:8] != b"%08x" % zlib.crc32(body):
-        return None
-    return body[len(prefix) :]
+    body = whole(line)
+    return body[len(prefix) :] if body is not None and body.startswith(prefix) else None
 
 
 def closes(tail: bytes) -> bool:
@@ -270,20 +264,14 @@ def closes(tail: bytes) -> bool:
     lines = tail.split(b"\n")
     if lines.pop():
         return False
-    bodies = [_whole(line) for line in lines]
+    bodies = [whole(line) for line in lines]
     return None not in bodies[1:] and any(body is not None and _ends(body) is not None for body in bodies)
 
 
 def ending(lost: bytes) -> Stopped | Interrupted | None:
     """The last whole line that ends the lesson, in bytes that `parse` cannot reach behind a bad line."""
-    bodies = (_whole(line) for line in reversed(lost.split(b"\n")))
+    bodies = (whole(line) for line in reversed(lost.split(b"\n")))
     return next((end for body in bodies if body is not None and (end := _ends(body))), None)
-
-
-def _whole(line: bytes) -> bytes | None:
-    """The body of a line of any number whose checksum is right, else None."""
-    body = line[9:]
-    return body if line[:9] == b"%08x " % zlib.crc32(body) else None
 
 
 def _ends(body: bytes) -> Stopped | Interrupted | None:

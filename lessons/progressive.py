@@ -19,11 +19,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from appliance.boxes import box, find, full_box, large_header, media, movie_header, track_header, walk
+from appliance.boxes import MalformedBoxes, box, find, full_box, large_header, media, movie_header, track_header, walk
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, audio_entry, video_entry
 from lessons import chapter_track
 from lessons.chapter_track import Title
-from lessons.journal import PartOpened
+from lessons.journal import Fragment, PartOpened
 from lessons.recording import Recording, Strand
 
 MOVIE_TIMESCALE = 1000
@@ -37,11 +37,11 @@ ReadAt = Callable[[Path, int, int], bytes]
 
 
 class Source(NamedTuple):
-    """One part: its file, how it opened, and (offset, length) of its durable fragments."""
+    """One part: its file, how it opened, and its durable fragments."""
 
     path: Path
     opened: PartOpened
-    fragments: list[tuple[int, int]]
+    fragments: list[Fragment]
 
 
 class Span(NamedTuple):
@@ -114,7 +114,7 @@ class Progressive:
         self._spans = spans
         self._places = [span.place for span in spans]
         self.tag = f"{zlib.crc32(head):08x}"
-        self.length = spans[-1].place + spans[-1].length
+        self.length: int = spans[-1].place + spans[-1].length
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to, not including, `stop`, in pieces of at most 256 KiB.
@@ -146,7 +146,7 @@ class Progressive:
 def sources(recording: Recording | Strand, folder: Path) -> list[Source]:
     """The parts of a lesson that hold anything, as they are now."""
     return [
-        Source(folder / part.opened.file, part.opened, [(one.offset, one.length) for one in part.fragments])
+        Source(folder / part.opened.file, part.opened, list(part.fragments))
         for part in recording.parts
         if part.fragments
     ]
@@ -158,6 +158,9 @@ def open_plan(
     """`plan` with the parts' files. Raises OSError, MalformedBoxes when a file is not what it was."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")).fileno() for path, _, _ in parts}
+        for path, _, fragments in parts:
+            if os.fstat(files[path]).st_size < fragments[-1].offset + fragments[-1].length:
+                raise MalformedBoxes(f"{path.name} is shorter than its journal says")
 
         def read_at(path: Path, offset: int, length: int) -> bytes:
             return os.pread(files[path], length, offset)
@@ -200,14 +203,14 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict
             rates[AUDIO_TRACK] = opened.audio.rate
             audio = tracks.setdefault(AUDIO_TRACK, _Chunks(opened.audio.rate))
             descriptions[AUDIO_TRACK] = audio.describe(audio_entry(opened.audio))
-        for offset, length in fragments:
-            top = moof(path, offset, length, read_at)
+        for fragment in fragments:
+            top = moof(path, fragment, read_at)
             skip = len(top) + 8
-            for found in runs(top):
+            for found in checked_runs(top, fragment, path, set(rates), shift):
                 run = found._replace(start=found.start - shift * rates[found.track] // VIDEO_TIMESCALE)
                 tracks[run.track].add(run, place + run.offset - skip, descriptions[run.track], rates[run.track])
-            spans.append(Span(place, path, offset + skip, length - skip))
-            place += length - skip
+            spans.append(Span(place, path, fragment.offset + skip, fragment.length - skip))
+            place += fragment.length - skip
     return tracks, spans
 
 
@@ -222,24 +225,46 @@ def _sound(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict[i
         rate = opened.audio.rate
         audio = tracks.setdefault(AUDIO_TRACK, _Chunks(rate))
         description = audio.describe(audio_entry(opened.audio))
-        for offset, length in fragments:
-            for run in runs(moof(path, offset, length, read_at)):
+        for fragment in fragments:
+            top = moof(path, fragment, read_at)
+            for run in checked_runs(top, fragment, path, {VIDEO_TRACK, AUDIO_TRACK}, shift):
                 if run.track != AUDIO_TRACK or not len(run.table):
                     continue
                 moved = run._replace(start=run.start - shift * rate // VIDEO_TIMESCALE)
                 audio.add(moved, place, description, rate)
-                spans.append(Span(place, path, offset + run.offset, run.length))
+                spans.append(Span(place, path, fragment.offset + run.offset, run.length))
                 place += run.length
     return tracks, spans
 
 
-def moof(path: Path, offset: int, length: int, read_at: ReadAt) -> bytes:
-    data = read_at(path, offset, min(MOOF_GUESS, length))
-    size = int.from_bytes(data[:4], "big")
-    return data[:size] if size <= len(data) else read_at(path, offset, size)
+def moof(path: Path, fragment: Fragment, read_at: ReadAt) -> bytes:
+    data = read_at(path, fragment.offset, min(MOOF_GUESS, fragment.length))
+    size = min(int.from_bytes(data[:4], "big"), fragment.length)
+    return data[:size] if size <= len(data) else read_at(path, fragment.offset, size)
 
 
-def runs(moof: bytes) -> Iterator[_Run]:
+def checked_runs(top: bytes, fragment: Fragment, path: Path, known: set[int], shift: int = 0) -> list[_Run]:
+    """The runs of the tracks `known`, which are as long and as large as the journal says; `fragment` stands `shift`
+    ticks earlier than in its file. Raises MalformedBoxes."""
+    try:
+        runs = list(_runs(top))
+    except (KeyError, ValueError, struct.error):  # there are boxes, but not ours
+        runs = []
+    place = len(top) + 8
+    for run in runs:
+        if run.track not in known or run.offset != place:
+            break
+        place += run.length
+    spans = {run.track: (run.start, run.start + int(run.table[:, 0].sum())) for run in runs}
+    sound_end = spans.get(AUDIO_TRACK, (0, fragment.audio_end))[1]
+    start = fragment.start + shift
+    pictures = (start, start + fragment.duration)
+    if place != fragment.length or spans.get(VIDEO_TRACK) != pictures or sound_end != fragment.audio_end:
+        raise MalformedBoxes(f"{path.name} is not what its journal says, from byte {fragment.offset} on")
+    return runs
+
+
+def _runs(moof: bytes) -> Iterator[_Run]:
     """The track runs of a moof that appliance.fmp4 wrote: every sample has duration, size and flags."""
     for kind, traf in walk(find(moof, b"moof")):
         if kind != b"traf":

@@ -11,15 +11,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from appliance.fmp4 import VIDEO_TIMESCALE, init_segment
-from appliance.messages import TrimmedLesson
-from lessons import edition, pdf, playlist, stills, strip, timeline, vtt
+from appliance.messages import TrimmedLesson, Visibility
+from lessons import edition, pdf, playlist, receipts, stills, strip, timeline, vtt
 from lessons.chapter_track import Title
 from lessons.chapters import Chapter, Naming, chapters, titles, to_vtt
 from lessons.edition import Edition
 from lessons.journal import CAMERA, NAME, parse
+from lessons.receipts import Receipt
 from lessons.recording import Part, Recording, fold
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ STILL = re.compile(r"\d{1,15}\.jpg")
 REMEMBERED = 8
 PLANNED = 2  # 6 MB for three hours; players ask for one range after the other
 SOUND = "sound"
+REMEMBERED_AUDIENCES = 4000
 COMPARED_BYTES = 64
 
 
@@ -77,8 +79,17 @@ class _Remembered:
         return self._recording
 
 
+class Audience(NamedTuple):
+    """Who may see a lesson: `visibility`, the `code` that pupils of its class joined with, and whether it is live."""
+
+    code: str
+    visibility: Visibility
+    live: bool
+
+
 Spans = list[playlist.Span]
 Chapters = list[Chapter]
+Receipts = list[Receipt]
 Captions = list[tuple[str, str]]
 Ranges = list[tuple[int, int]]
 PlanKey = tuple[str, str, tuple[Title, ...]]
@@ -92,6 +103,41 @@ class LessonFiles:
         self._lock = threading.Lock()
         self._journals: OrderedDict[str, _Remembered] = OrderedDict()
         self._plans: OrderedDict[PlanKey, tuple[Edition, Progressive]] = OrderedDict()
+        self._audiences: OrderedDict[str, tuple[tuple[int, int, int], Audience]] = OrderedDict()
+
+    def audience(self, id: str) -> Audience:
+        """Asked for every file of every viewer: a journal that is as it was is not read again, and those of a list do
+        not drive out those of who watches."""
+        folder = self._folder(id)
+        status = (folder / NAME).stat()
+        version = status.st_ino, status.st_size, status.st_mtime_ns
+        with self._lock:
+            known = self._audiences.pop(id, None)
+            if known is None or known[0] != version:
+                known = version, self._read_audience(folder)
+            self._audiences[id] = known
+            while len(self._audiences) > REMEMBERED_AUDIENCES:
+                self._audiences.popitem(last=False)
+            return known[1]
+
+    def _read_audience(self, folder: Path) -> Audience:
+        watched = folder.name in self._journals
+        recording = self._recording(folder) if watched else fold(parse((folder / NAME).read_bytes()).records)
+        if recording is None:
+            raise UnknownLesson(f"lesson {folder.name} has no usable journal")
+        return Audience(recording.created.code, recording.about.visibility, recording.state == "live")
+
+    def forget(self, id: str) -> None:
+        """Keep nothing of a lesson that is gone in memory."""
+        with self._lock:
+            self._journals.pop(id, None)
+            self._audiences.pop(id, None)
+            for key in [key for key in self._plans if key[0] == id]:
+                del self._plans[key]
+
+    def receipts(self) -> Receipts:
+        """The receipts of what was erased, oldest first."""
+        return receipts.read(self._root.parent)
 
     def captions(self, id: str) -> Captions:
         """(language, label) of the caption tracks, by language."""
@@ -225,32 +271,37 @@ class LessonFiles:
 
     def sound_init(self, id: str, number: int) -> bytes:
         """What comes before the sound of a part."""
-        part = self._part(id, number)
-        return init_segment(None, part.opened.audio) if part.opened.audio else self._absent(id, "sound")
+        audio = self._part(id, number)[0].opened.audio
+        return init_segment(None, audio) if audio else self._absent(id, "sound")
 
     def sound_segment(self, id: str, number: int, first: int, last: int) -> bytes:
         """The sound of a part's fragments from the one at byte `first` to the one at byte `last`."""
         from lessons import sound
 
-        part = self._part(id, number)
-        found = [one for one in part.fragments if first <= one.offset <= last]
-        if not (found and (found[0].offset, found[-1].offset) == (first, last) and part.opened.audio):
+        part, recorded = self._part(id, number)
+        shown = [one.offset for one in part.fragments if first <= one.offset <= last]
+        if not (shown and (shown[0], shown[-1]) == (first, last) and part.opened.audio):
             return self._absent(id, f"sound from {first} to {last}")
+        found = [one for one in recorded.fragments if first <= one.offset <= last]
         path = self._file(id, part.opened.file)
         with path.open("rb") as file:
             return sound.segment(path, found, lambda _, offset, length: os.pread(file.fileno(), length, offset))
 
-    def _part(self, id: str, number: int) -> Part:
+    def _part(self, id: str, number: int) -> tuple[Part, Part]:
+        """A part as it is shown, and as it was recorded."""
         folder = self._folder(id)
         with self._lock:
-            parts = self._shown(folder).shown.parts
-            found = next((part for part in parts if part.opened.number == number and part.fragments), None)
-        return found or self._absent(id, f"part {number}")
+            shown, _, whole = self._shown(folder)
+            found = [
+                next((part for part in one.parts if part.opened.number == number and part.fragments), None)
+                for one in (shown, whole)
+            ]
+        return (found[0], found[1]) if found[0] and found[1] else self._absent(id, f"part {number}")
 
     def download(self, id: str, source: str = CAMERA, naming: Naming | None = None) -> Progressive:
         """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline, with its chapters named
         by `naming` (None: without them); `sound` is the camera's without its picture. UnknownLesson while nothing is
-        recorded."""
+        recorded, MalformedBoxes when it would not be as long as the lesson."""
         from lessons import progressive  # numpy only in the process that serves a download
 
         folder = self._folder(id)

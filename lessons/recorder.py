@@ -75,7 +75,7 @@ class Recorder:
         self._wall = wall
         self._backlog = backlog
         self._starts: queue.SimpleQueue[Live] = queue.SimpleQueue()
-        self._stop: Future[None] | None = None
+        self._stop: Future[Lesson] | None = None
         self._lock = threading.Lock()
         self._live: Live | None = None
         self._asked_ns = 0
@@ -107,18 +107,18 @@ class Recorder:
         self._starts.put(live)
         return True
 
-    def stop(self, id: str) -> bool:
-        """End the lesson `id` and return when it is durable; False when it is not the live one.
+    def stop(self, id: str) -> Lesson | None:
+        """End the lesson `id` and return it when it is durable, as far as the disk takes it; None when it is not the
+        live one.
 
         Raises TimeoutError when the disk takes longer than `STOP_WAIT_S`; the lesson ends all the same, later.
         """
         with self._lock:
             if self._live is None or self._live.session.id != id:
-                return False
+                return None
             self._stop = self._stop or Future()
             done = self._stop
-        done.result(STOP_WAIT_S)
-        return True
+        return done.result(STOP_WAIT_S)
 
     def note(self, id: str, make: Callable[[Session, int], list[Record]]) -> bool:
         """Write what `make` says, of the lesson at this moment, into the journal of lesson `id` and return when it is
@@ -257,6 +257,6 @@ class Recorder:
             self._live = self._stop = None
         self._metrics.live.set(0)
         self._publish(live.view.state)
-        done.set_result(None)
+        done.set_result(live.view.lesson)
         if live.view.lesson.parts:
             self._illustrate(live.session.folder)

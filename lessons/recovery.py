@@ -63,7 +63,8 @@ def is_whole(header: bytes, mdat_header: bytes, length: int) -> bool:
     return bool(kind == b"moof" and other == b"mdat" and moof + mdat == length)
 
 
-def _on_disk(descriptor: int, size: int, fragment: Fragment) -> bool:
+def holds(descriptor: int, size: int, fragment: Fragment) -> bool:
+    """Whether a part's file, of `size` bytes, holds a fragment as its line says."""
     if fragment.offset + fragment.length > size:
         return False
     if fragment.crc is not None:
@@ -138,7 +139,7 @@ def whole_length(path: Path, part: Part) -> int:
         kept = len(part.fragments)
         since = part.end - CHECKED_S * VIDEO_TIMESCALE
         for index in range(kept - 1, -1, -1):
-            if not _on_disk(descriptor, size, part.fragments[index]):
+            if not holds(descriptor, size, part.fragments[index]):
                 kept = index
             elif part.fragments[index].start < since:
                 break

@@ -11,13 +11,13 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from appliance.durable import Appender, make_folder, sync_folder
+from appliance.durable import Appender, make_folder, set_aside
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Lesson, LessonState, Packet, VideoFormat
 from lessons import edition
@@ -27,6 +27,7 @@ from lessons.journal import (
     NAME,
     SCREEN,
     Created,
+    Described,
     Fragment,
     Gap,
     PartClosed,
@@ -60,27 +61,33 @@ def incident_of(error: OSError) -> str:
 
 def reserve(folder: Path) -> None:
     """Set aside a little space, so that a lesson on a full disk can still be marked as stopped."""
-    with (folder / RESERVE).open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+    set_aside(folder / RESERVE, RESERVE_BYTES)
 
 
-def create(root: Path, created: Created, metrics: Metrics, now_ns: int) -> Session:
-    """Make the folder and the journal of a new lesson. Raises OSError when the disk refuses."""
-    folder = root / created.id
+def create(
+    root: Path, created: Created, metrics: Metrics, now_ns: int, described: Described | None = None
+) -> Session:  # fmt: skip
+    """A new lesson. Where the disk refuses it, it is live all the same, with that as its `incident`, and gets its
+    folder and its journal when the disk takes them."""
+    first: list[Record] = [created] if described is None else [created, described]
+    return Session(
+        root / created.id, Recording(created), 0, 1, None, created.boot_id, metrics, now_ns, now_ns, first
+    )  # fmt: skip
+
+
+def settle(folder: Path, first: Sequence[Record]) -> int:
+    """Make the folder of a new lesson and its journal with the `first` lines; the journal's length. Raises OSError when
+    the disk refuses, and leaves nothing."""
     make_folder(folder)
     try:
         reserve(folder)
         with Appender(folder / NAME) as journal:
-            journal.append(encode([created], 1))
-            length = journal.length
+            journal.append(encode(first, 1))
+            return journal.length
     except OSError:
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)
         raise
-    recording = Recording(created)
-    assembler = Assembler(1, 0, created.boot_id)
-    return Session(folder, recording, length, 2, assembler, created.boot_id, metrics, now_ns, now_ns)
 
 
 @dataclass
@@ -101,14 +108,15 @@ class _Track:
 class Session:
     """A lesson being recorded. `now_ns` is CLOCK_MONOTONIC, `at` Unix seconds, wherever they appear.
 
-    `since_ns` says from which capture time on the capture's history is of interest, `ended_ns` when what is recorded
+    Without a `journal_length` (0) it has no folder yet, and makes one, now or as soon as the disk takes it. `since_ns`
+    says from which capture time on the capture's history is of interest, `ended_ns` when what is recorded
     ended, `began_ns` when the lesson began by that. `id`, `folder`, `since_ns`, `began_ns`, `waiting` and
     `screen_wants_keyframe` are safe to read from any thread.
     """
 
     def __init__(
-        self, folder: Path, recording: Recording, journal_length: int, next_line: int, assembler: Assembler,
-        boot_id: str, metrics: Metrics, since_ns: int, ended_ns: int,
+        self, folder: Path, recording: Recording, journal_length: int, next_line: int, assembler: Assembler | None,
+        boot_id: str, metrics: Metrics, since_ns: int, ended_ns: int, first: Sequence[Record] = (),
     ) -> None:  # fmt: skip
         self.folder = folder
         self.recording = recording
@@ -124,9 +132,19 @@ class Session:
         self._journal: Appender | None = None
         self._journal_length = journal_length
         self._next_line = next_line
+        self._first = first  # of a journal that is still to be made
+        for record in first:
+            recording.apply(record)
         self._retry_ns = 0
         self._video_ns: int | None = None
         self._overflow_ns = 0
+        if not journal_length:
+            try:
+                self._settle()
+            except OSError as error:
+                self._refused(error, since_ns)
+            else:
+                self._camera.assembler = Assembler(1, 0, boot_id)
 
     @property
     def id(self) -> str:
@@ -139,9 +157,9 @@ class Session:
         return assembler is not None and assembler.waiting
 
     @property
-    def version(self) -> tuple[int, str]:
+    def version(self) -> tuple[int, str, str]:
         """Changes with what `state` and `info` say."""
-        return self._next_line, self.incident
+        return self._next_line, self.incident, self.recording.state
 
     def screen_wants_keyframe(self, now_ns: int) -> bool:
         """Whether a screen comes in that only a keyframe can record, or make seekable again."""
@@ -157,10 +175,9 @@ class Session:
             return
         if isinstance(packet.format, VideoFormat):
             self._video_ns = now_ns
-        if self._camera.assembler is None:
-            if now_ns < self._retry_ns:
-                return
-            self._camera.assembler = self._next_part()
+        if self._camera.assembler is None and not self._next_part(now_ns):
+            return
+        assert self._camera.assembler
         self._carry_out(self._camera.assembler.push(packet, at), self._camera, now_ns)
         self._count_missing()
 
@@ -249,24 +266,40 @@ class Session:
             self.incident = ""
 
     def state(self) -> LessonState:
-        recording, created = self.recording, self.recording.created
+        recording, created, about = self.recording, self.recording.created, self.recording.about
         return LessonState(
-            created.id, created.code, created.title, recording.state, created.started_at, recording.duration_s,
+            created.id, created.code, about.title, recording.state, created.started_at, recording.duration_s,
             recording.bytes, self.incident, recording.duration_s + recording.lost_s, recording.lost_s,
-            len(recording.gaps), created.planned_end,
+            len(recording.gaps), created.planned_end, about.subject, about.group, about.teacher, about.visibility,
         )  # fmt: skip
 
     def info(self) -> Lesson:
         return describe(self.recording, thumbnail=(self.folder / THUMBNAIL).exists())
 
-    def _next_part(self) -> Assembler:
+    def _next_part(self, now_ns: int) -> bool:
+        """Try the disk again, which had refused; whether a part may begin."""
+        if now_ns < self._retry_ns:
+            return False
+        try:
+            self._settle()
+        except OSError as error:
+            self._refused(error, now_ns)
+            return False
         parts = self.recording.parts
         last = self.recording.last_fragment
         known = last is not None and parts[-1].opened.boot_id == self._boot_id
-        return Assembler(
+        ended_ns = last.end_ns if last and known else None if parts else self.since_ns
+        self._camera.assembler = Assembler(
             parts[-1].opened.number + 1 if parts else 1, self.recording.end, self._boot_id,
-            ended_ns=last.end_ns if last and known else None, gap=self.incident,
+            ended_ns=ended_ns, gap=self.incident,
         )  # fmt: skip
+        return True
+
+    def _settle(self) -> None:
+        """Make the lesson's folder where it has none. Raises OSError when the disk refuses."""
+        if not self._journal_length:
+            self._journal_length = settle(self.folder, self._first)
+            self._next_line = len(self._first) + 1
 
     def _carry_out(self, orders: Iterable[Order], track: _Track, now_ns: int) -> None:
         try:
@@ -300,6 +333,7 @@ class Session:
             self.incident = ""
 
     def _write_journal(self, records: tuple[Record, ...]) -> None:
+        self._settle()
         if self._journal is None:
             self._journal = Appender(self.folder / NAME, length=self._journal_length)
         self._journal.append(encode(records, self._next_line))
@@ -370,25 +404,10 @@ def screen_s(recording: Recording) -> float:
 
 def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
     """The catalogue's view of a lesson: as it is shown, but for the bytes on disk."""
-    created, shown = recording.created, edition.of(recording).shown
+    created, about, shown = recording.created, recording.about, edition.of(recording).shown
     return Lesson(
-        created.id, created.code, created.title, recording.state, created.started_at, shown.duration_s,
+        created.id, created.code, about.title, recording.state, created.started_at, shown.duration_s,
         recording.bytes, sum(1 for part in shown.parts if part.fragments), len(shown.gaps), thumbnail,
-        screen_s(shown),
+        screen_s(shown), about.subject, about.group, about.teacher, about.visibility, about.ends_at,
+        bool(recording.sent), recording.warned_at,
     )  # fmt: skip
-
-
-def remove(root: Path, id: str) -> None:
-    """Delete a lesson's folder: gone under its name at once and durably, then piece by piece."""
-    grave = root / f".deleted-{id}"
-    (root / id).rename(grave)
-    sync_folder(root)
-    bury(grave)
-
-
-def bury(grave: Path) -> None:
-    """Remove a renamed lesson folder; what resists is tried again at the next start."""
-    try:
-        shutil.rmtree(grave)
-    except OSError as error:
-        log.warning("deleted lesson not yet removed", folder=grave.name, error=str(error))

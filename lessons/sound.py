@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, Run, Sample, fragment
+from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, Run, Sample, fragment
 from lessons.journal import Fragment
 from lessons.playlist import head, listed
-from lessons.progressive import ReadAt, moof, runs
+from lessons.progressive import ReadAt, checked_runs, moof
 from lessons.recording import Part, Recording
 
 SEGMENT_S = 3.0  # 24 kB
@@ -65,14 +65,16 @@ def render(recording: Recording) -> str:
 
 
 def segment(path: Path, fragments: Sequence[Fragment], read_at: ReadAt) -> bytes:
-    """The sound of `fragments` of the part file `path` as one fragment. Raises OSError, MalformedBoxes."""
+    """The sound of `fragments`, as the journal has them, of the part file `path`, as one fragment. Raises OSError,
+    MalformedBoxes."""
     samples: list[Sample] = []
     start = place = 0
     for one in fragments:
-        top = moof(path, one.offset, one.length, read_at)
-        for run in (found for found in runs(top) if found.track == AUDIO_TRACK and len(found.table)):
+        top = moof(path, one, read_at)
+        found = checked_runs(top, one, path, {VIDEO_TRACK, AUDIO_TRACK})
+        for run in (each for each in found if each.track == AUDIO_TRACK and len(each.table)):
             durations, sizes = run.table[:, 0].tolist(), run.table[:, 1].tolist()
-            data = read_at(path, one.offset + run.offset, sum(sizes))
+            data = read_at(path, one.offset + run.offset, run.length)
             if not samples:
                 start = place = run.start
             elif run.start > place:  # a hole lengthens the sample before it

@@ -13,6 +13,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from appliance.network import reachable_addresses
+from ui.access import reader
 from ui.addresses import base_url
 from ui.auth import CHALLENGE, clear_cookies, identify, new_viewer, refuse_cross_site, set_cookie
 from ui.context import Context, here
@@ -20,6 +21,7 @@ from ui.problems import Problem
 from ui.views import (
     LONGEST_NAME,
     LONGEST_TITLE,
+    LONGEST_WORDS,
     capture_view,
     clean_text,
     disk_view,
@@ -44,6 +46,9 @@ class SessionRequest(msgspec.Struct, frozen=True):
 class LessonRequest(msgspec.Struct, frozen=True):
     title: str = ""
     minutes: Annotated[float, msgspec.Meta(ge=1, le=1440)] | None = None
+    subject: str = ""
+    group: str = ""
+    teacher: str = ""
 
 
 class JoinRequest(msgspec.Struct, frozen=True):
@@ -132,7 +137,8 @@ def start_lesson() -> Response:
     title = clean_text(asked.title, LONGEST_TITLE) if asked.title.strip() else default_title(now)
     if title is None:
         raise Problem(400, f"title: 1 to {LONGEST_TITLE} characters, no control characters")
-    lesson = context.lessons.start(title, context.secrets.room_code, asked.minutes)
+    about = [words(name, getattr(asked, name)) for name in ("subject", "group", "teacher")]
+    lesson = context.lessons.start(title, context.secrets.room_code, asked.minutes, *about)
     context.state.note_lesson(lesson)
     log.info("lesson started", lesson=lesson.id)
     response = private(jsonify(lesson_view(lesson)), 201)
@@ -140,22 +146,23 @@ def start_lesson() -> Response:
     return response
 
 
+def words(name: str, text: str) -> str:
+    """What is said of a lesson besides its title; may be empty. Raises Problem 400."""
+    if not text.strip():
+        return ""
+    cleaned = clean_text(text, LONGEST_WORDS)
+    if cleaned is None:
+        raise Problem(400, f"{name}: at most {LONGEST_WORDS} characters, no control characters")
+    return cleaned
+
+
 def default_title(wall: float) -> str:
     return str(_("Lesson of %(moment)s", moment=moment_text(wall, str(get_locale() or "fr"))))
 
 
-@blueprint.get("/lessons")
-def list_lessons() -> Response:
-    context = here()
-    context.require("teacher", "pupil")
-    return private(jsonify(lessons=[lesson_view(lesson) for lesson in context.lessons.list()]))
-
-
 @blueprint.get(f"/lessons/{LESSON}")
 def get_lesson(id: str) -> Response:
-    context = here()
-    context.require("teacher", "pupil")
-    return private(jsonify(lesson_view(context.lessons.get(id))))
+    return private(jsonify(lesson_view(reader().lessons.get(id))))
 
 
 @blueprint.delete(f"/lessons/{LESSON}")

@@ -11,7 +11,9 @@ import structlog
 from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry
 
-import ui.marks  # noqa: F401  # its routes stand on the blueprints of api and media
+import ui.library  # noqa: F401  # its routes stand on the blueprints of api and media
+import ui.marks  # noqa: F401  # as well
+import ui.retention  # noqa: F401  # as well
 import ui.sound  # noqa: F401  # as well
 import ui.tracks  # noqa: F401  # as well
 import ui.trim  # noqa: F401  # as well

@@ -15,6 +15,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from ui.tracks import REFUSALS
+
 UI = Path(__file__).resolve().parent
 FOLDER = UI / "translations/fr/LC_MESSAGES"
 METHODS = [("templates/**.html", "jinja2"), ("*.py", "python")]
@@ -26,6 +28,8 @@ def extract() -> Catalog:
     options = {"templates/**.html": {"encoding": "utf-8", "trimmed": "true"}}
     for _file, _line, message, _comments, context in extract_from_dir(str(UI), METHODS, options):
         catalogue.add(message, context=context)
+    for message in REFUSALS:  # translated where they are shown
+        catalogue.add(message)
     return catalogue
 
 

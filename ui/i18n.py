@@ -40,7 +40,7 @@ def script_strings(page: str) -> dict[str, str]:
     tables = {
         "join": [_join],
         "teacher": [_teacher, _marks],
-        "lessons": [_lessons],
+        "lessons": [_lessons, _edit],
         "lesson": [_lesson, _tracks, _trim],
     }
     return {name: sentence for table in tables[page] for name, sentence in table().items()}
@@ -115,6 +115,14 @@ def _lessons() -> dict[str, str]:
     return {"failed": _("This did not work. Try again."), "deleted": _("The lesson was deleted.")}
 
 
+def _edit() -> dict[str, str]:
+    return {
+        "described": _("Saved: {title}"),
+        "refused": _("This cannot be saved: {reason}"),
+        "unreachable": _("The kit cannot be reached. Check the Wi-Fi and try again."),
+    }
+
+
 def _tracks() -> dict[str, str]:
     return {
         "trackInvalid": _("This file cannot be used: {reason}"),
@@ -141,6 +149,16 @@ def _lesson() -> dict[str, str]:
         "gone": _("This recording is not there any more."),
         "missing": _("A piece is missing here."),
         "missingLength": _("{length} not recorded here."),
+        "gap_restart": _("The kit was off, or began anew."),
+        "gap_epoch": _("The camera began anew."),
+        "gap_stall": _("No picture came from the camera."),
+        "gap_no_video": _("No picture came from the camera."),
+        "gap_loss": _("The kit had too much to do."),
+        "gap_overflow": _("The disk was too slow."),
+        "gap_disk_full": _("The disk was full."),
+        "gap_disk_read_only": _("The disk took nothing."),
+        "gap_disk_error": _("The disk had a fault."),
+        "gap_joined": _("Two recordings were joined here."),
         "stoppedAt": _("You stopped at {at}."),
         "speed": _("Speed {speed}×"),
         "muted": _("Sound off"),

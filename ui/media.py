@@ -1,7 +1,7 @@
 """Recorded lessons as files: HLS playlist, fMP4 parts, thumbnail, and the whole as one MP4;
 the same for a shared screen.
 
-For whoever holds a token or session of the kit. Ranges follow RFC 9110, section 14; several at once are answered
+For whoever may see the lesson (`ui.access`). Ranges follow RFC 9110, section 14; several at once are answered
 with the whole, as it allows.
 """
 
@@ -17,8 +17,10 @@ from flask import Blueprint, Response, jsonify, request, send_file
 from flask_babel import gettext as _
 from werkzeug.http import parse_range_header
 
+from appliance.boxes import MalformedBoxes
+from ui.access import reader as reader  # for the modules whose routes stand on this blueprint, too
 from ui.auth import identify
-from ui.context import Context, here
+from ui.context import Context
 from ui.packed import pack
 from ui.ports import Download
 from ui.problems import Problem
@@ -32,17 +34,13 @@ blueprint = Blueprint("media", __name__, url_prefix="/lessons/<string(maxlength=
 
 @contextmanager
 def known(what: str) -> Iterator[None]:
-    """Turn the client's LookupError, and a file deleted meanwhile, into 404."""
+    """Turn the client's LookupError, and a file deleted meanwhile, into 404, a damaged file into 500 and the reason."""
     try:
         yield
+    except MalformedBoxes as error:
+        raise Problem(500, f"the recording is damaged: {error}") from None
     except (LookupError, FileNotFoundError):
         raise Problem(404, f"there is no such {what}") from None
-
-
-def reader() -> Context:
-    context = here()
-    context.require("teacher", "pupil")
-    return context
 
 
 def is_teacher(context: Context) -> bool:
@@ -124,9 +122,10 @@ def part(id: str, name: str) -> Response:
         shown = None if is_teacher(context) else context.lessons.part_ranges(id, f"{name}.mp4")
     response = Response(content_type="video/mp4")
     growing = is_live(context, id)
+    # What a browser keeps of a lesson that is over, it keeps for five minutes after that is deleted.
     # A browser that keeps some ranges of a file asks for others only if it has not changed (If-Range): of one that
     # grows it would get all of it, for every range.
-    response.headers["Cache-Control"] = "no-store" if growing else "private, max-age=3600"
+    response.headers["Cache-Control"] = "no-store" if growing else "private, max-age=300"
     return send(response, file, f"{id}-{name}", shown)
 
 

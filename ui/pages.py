@@ -8,15 +8,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import segno
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
+from appliance.messages import FindLessons
+from ui.access import check
 from ui.api import join_address
 from ui.auth import COOKIES, Identity, identify, new_viewer
 from ui.context import Context, here
+from ui.library import wanted
 from ui.media import known
 from ui.ports import Chapter
 from ui.timeline import chapter_title, timeline_view
@@ -24,6 +29,7 @@ from ui.tracks import own_name
 from ui.views import clock_text, moment_text, size_text
 
 blueprint = Blueprint("pages", __name__)
+ON_A_PAGE = 60
 CAPTION_LANGUAGES = ("fr", "en", "ar", "de", "es", "it", "pt", "tr", "uk", "zh")  # the page offers these, the API any
 NEXT = re.compile(r"/lessons(/[0-9A-Za-z-]{1,64})?")
 
@@ -93,8 +99,39 @@ def lessons() -> str | BaseResponse:
     who = visitor(context)
     if not isinstance(who, Identity):
         return who
-    found = sorted(context.lessons.list(), key=lambda lesson: lesson.started_at, reverse=True)
-    return render_template("lessons.html", lessons=found, teacher=who.role == "teacher")
+    # The page has one field for sort and order.
+    sort, _colon, order = request.args.get("sort", "").partition(":")
+    asked = {**request.args, "sort": sort, "order": order, "limit": str(ON_A_PAGE)}
+    query = wanted(asked, who)
+    found = context.lessons.find(query)
+    return render_template(
+        "lessons.html",
+        found=found,
+        asked=request.args,
+        query=query,
+        turns=turns(query, found.total),
+        teacher=who.role == "teacher",
+        seen_by=seen_by(),
+    )
+
+
+def turns(query: FindLessons, total: int) -> dict[str, str]:
+    """The addresses of the pages of the list before and after the present one."""
+    offsets = {"before": max(0, query.offset - ON_A_PAGE), "after": query.offset + ON_A_PAGE}
+    there = {"before": query.offset > 0, "after": offsets["after"] < total}
+    kept = {name: value for name, value in request.args.items() if name != "offset" and value}
+    return {
+        which: f"/lessons?{urlencode({**kept, 'offset': offset})}" for which, offset in offsets.items() if there[which]
+    }
+
+
+def seen_by() -> dict[str, str]:
+    """Who may see a recording, in words."""
+    return {
+        "class": _("The class: who joined with the code"),
+        "teacher": _("The teacher only"),
+        "school": _("All pupils of the school"),
+    }
 
 
 @blueprint.get("/lessons/<string(maxlength=64):id>")
@@ -103,6 +140,7 @@ def lesson(id: str) -> str | BaseResponse:
     who = visitor(context)
     if not isinstance(who, Identity):
         return who
+    check(context, who, id)
     found = context.lessons.get(id)
     with known("lesson"):
         timeline = timeline_view(context.lessons.timeline(id))

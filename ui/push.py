@@ -15,7 +15,9 @@ from flask_socketio import (
     join_room,
 )
 
+from appliance.messages import LessonState
 from ui import engine
+from ui.access import pupil_may_see
 from ui.auth import Role, identify
 from ui.context import Context
 from ui.state import Change
@@ -30,7 +32,8 @@ def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[s
     state = context.state
     said: list[tuple[str, Any]] = []
     if "lesson" in changes or ("recorded" in changes and role == "teacher"):
-        said.append(("lesson", live_view(state.lesson, state.lesson_age_s, recording=role == "teacher")))
+        view = live_view(state.lesson, state.lesson_age_s, recording=role == "teacher")
+        said.append(("lesson", view if role == "teacher" else for_pupils(context, state.lesson, view)))
     if "viewers" in changes:
         said.append(("viewers", viewers_view(state.viewers, names=role == "teacher")))
     if "sources" in changes:
@@ -46,6 +49,16 @@ def messages(context: Context, changes: set[Change], role: Role) -> list[tuple[s
     if role == "teacher" and "services" in changes:
         said.append(("services", services_view(state.statuses())))
     return said
+
+
+def for_pupils(context: Context, lesson: LessonState | None, view: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Pupils who were in a lesson hear that it is over also when its recording is not for them, and no more of it."""
+    if lesson is None or view is None:
+        return None
+    seen = pupil_may_see(context.secrets.room_code, lesson.code, lesson.visibility, lesson.state == "live")
+    if seen and lesson.state != "deleted":
+        return view
+    return {**view, "title": "", "page": None}
 
 
 def install(app: Flask, context: Context) -> SocketIO:
@@ -65,6 +78,8 @@ def install(app: Flask, context: Context) -> SocketIO:
         join_room(identity.role)
         everything: set[Change] = {"lesson", "viewers", "sources", "media", "level", "services", "disk"}
         for event, body in messages(context, everything, identity.role):
+            if event == "lesson" and body and not body["page"]:
+                body = None  # who was not in it hears nothing of it
             emit(event, (body,))  # a bare None would be sent as no argument at all
 
     def push(changes: set[Change]) -> None:

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 
 from ui import media
 
-KEPT = "private, max-age=3600"  # a segment's name says what is in it
+KEPT = "private, max-age=300"  # as any part of a lesson that may be deleted
 
 
 @media.blueprint.get("/sound.m3u8")

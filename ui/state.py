@@ -219,6 +219,10 @@ class KitState:
                 lesson.duration_s,
                 lesson.bytes,
                 elapsed_s=lesson.duration_s,
+                subject=lesson.subject,
+                group=lesson.group,
+                teacher=lesson.teacher,
+                visibility=lesson.visibility,
             )
         )
 

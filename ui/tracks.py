@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from babel import Locale, UnknownLocaleError
 from flask import Response, jsonify, request
+from flask_babel import gettext as _
 
+from appliance.bus import CommandRefused
 from ui import api, media
 from ui.context import here
 from ui.marks import vtt_response
@@ -20,11 +23,27 @@ TRACK = f"{TRACKS}/<any(captions, chapters):kind>/<string(maxlength=35):language
 
 Kind = Literal["captions", "chapters"]
 
+N_ = str  # names a sentence for the catalogue of translations
+REFUSALS = (
+    N_("line {line}: the file is larger than {size} MiB"),
+    N_("line {line}: the file must begin with WEBVTT"),
+    N_("line {line}: an empty line must follow the first one"),
+    N_("line {line}: there are more than {number} cues"),
+    N_("line {line}: the text is not UTF-8"),
+    N_("line {line}: no times ({example})"),
+    N_("line {line}: the times must be written as {example}"),
+    N_("line {line}: a cue must end after it begins"),
+    N_("line {line}: an empty line is missing before these times"),
+    N_("there are more than {number} chapters"),
+    N_("{time} lies behind the lesson's end"),
+    N_("a chapter's text is longer than {number} characters"),
+    N_("the lesson has {number} text tracks"),
+)
+
 
 @api.blueprint.get(TRACKS)
 def list_tracks(id: str) -> Response:
-    context = here()
-    context.require("teacher", "pupil")
+    context = media.reader()
     with media.known("lesson"):
         found = context.lessons.captions(id)
     return api.private(jsonify(tracks=[track_view(id, language, label) for language, label in found]))
@@ -44,7 +63,12 @@ def put_track(id: str, kind: Kind, language: str) -> Response:
     label = clean_text(request.args.get("label") or own_name(language), LONGEST_LABEL)
     if label is None:
         raise Problem(400, f"label: 1 to {LONGEST_LABEL} characters, no control characters")
-    context.lessons.put_track(id, kind, language, label, text)
+    try:
+        context.lessons.put_track(id, kind, language, label, text)
+    except CommandRefused as error:
+        if error.kind != "invalid":
+            raise
+        raise Problem(400, in_words(error.detail)) from None
     return api.private(Response(), 204)
 
 
@@ -62,6 +86,15 @@ def captions(id: str, language: str) -> Response:
     with media.known("track"):
         text = context.lessons.captions_vtt(id, language)
     return vtt_response(text)
+
+
+def in_words(detail: str) -> str:
+    """What the lessons service says against a WebVTT file, in the language of the page; as it is when it is new."""
+    for sentence in REFUSALS:
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(sentence))
+        if found := re.fullmatch(pattern, detail):
+            return str(_(sentence)).format(**found.groupdict())
+    return detail
 
 
 def track_view(id: str, language: str, label: str) -> dict[str, Any]:

@@ -22,8 +22,7 @@ class TrimRequest(msgspec.Struct, frozen=True):
 
 @api.blueprint.get(TRIM)
 def get_trim(id: str) -> Response:
-    context = here()
-    context.require("teacher")
+    context = media.reader()
     with media.known("lesson"):
         return api.private(jsonify(trim_view(context.lessons.trimmed(id))))
 

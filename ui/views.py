@@ -15,6 +15,7 @@ from ui.state import ServiceStatus
 
 LONGEST_NAME = 40
 LONGEST_TITLE = 120
+LONGEST_WORDS = 60  # of subject, class and teacher
 _JOINERS = "\u200c\u200d"  # Persian names and composed emoji need them
 _REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -36,6 +37,10 @@ def lesson_view(lesson: Lesson) -> dict[str, Any]:
         "id": lesson.id,
         "code": lesson.code,
         "title": lesson.title,
+        "subject": lesson.subject,
+        "group": lesson.group,
+        "teacher": lesson.teacher,
+        "visibility": lesson.visibility,
         "state": lesson.state,
         "started_at": lesson.started_at,
         "duration_s": lesson.duration_s,

@@ -29,6 +29,7 @@ def build(service: Service) -> Flask:
     streaming = StreamingClient(settings)
     state = KitState(process_names.named(SERVICES, settings.streaming_processes))
     state.on_event(streaming.note)
+    state.on_event(lessons.note)
     app = create_app(settings, load_or_create(settings), lessons, streaming, state, registry=service.registry)
     service.start()
     service.spawn("state", state.run, settings.bus, service.stopping, lessons)

@@ -63,6 +63,38 @@ def test_going_on_behind_the_end_is_refused(tmp_path: Path) -> None:
         durable.Appender(path, length=6)
 
 
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders whose entries have been made durable."""
+    folders: list[Path] = []
+    monkeypatch.setattr(durable, "sync_folder", folders.append)
+    return folders
+
+
+def test_a_file_that_a_process_made_before_it_died_is_kept_by_its_name_too(tmp_path: Path, synced: list[Path]) -> None:
+    path = tmp_path / "journal"
+    path.touch()
+    durable.Appender(path).close()
+    assert synced == [tmp_path]
+
+
+def test_a_folder_is_kept_whoever_made_it_and_its_parents(tmp_path: Path, synced: list[Path]) -> None:
+    folder = tmp_path / "data" / "lessons"
+    durable.keep_folder(folder)
+    assert folder.is_dir()
+    durable.keep_folder(folder)
+    assert synced == [*folder.parents] * 2
+
+
+def test_a_folder_below_one_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(folder)
+
+    monkeypatch.setattr(durable, "sync_folder", refuse)
+    durable.keep_folder(tmp_path / "lessons")
+    assert (tmp_path / "lessons").is_dir()
+
+
 def test_make_folder_makes_parents_and_refuses_an_existing_one(tmp_path: Path) -> None:
     durable.make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()

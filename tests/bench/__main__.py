@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.bench.receivers import say
 
-BENCHES = ("fanout", "latency", "join", "weak", "websocket", "kit")
+BENCHES = ("fanout", "latency", "join", "weak", "websocket", "kit", "powercut", "replay")
 TABLE = Path(__file__).parents[2] / "build/bench.md"
 
 

@@ -47,6 +47,7 @@ def test_a_lesson_from_the_command_line(kit: Kit, tmp_path: Path) -> None:
     listed = run("lesson", "list")
     assert lesson in listed
     assert "Géométrie" in listed
+    assert "all as written" in run("lesson", "verify", lesson)
     run("export", lesson, str(tmp_path / "lesson.mp4"))
     assert probe(tmp_path / "lesson.mp4").duration_s > 1
     run("export", lesson, str(tmp_path / "lesson.m4a"), "--sound")
@@ -58,12 +59,17 @@ def test_a_lesson_from_the_command_line(kit: Kit, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lesson.m4a", "lesson.mp4"]
     run("lesson", "delete", lesson, answer="y\n")
     assert run("lesson", "list") == ""
+    [receipt] = run("lesson", "receipts").splitlines()
+    assert lesson in receipt and "hand teacher  erased" in receipt and "Géométrie" not in receipt
+    assert "receipts: 2 lines, an unbroken chain" in run("doctor")
 
 
 def test_what_cannot_be_done_is_said_in_a_line(kit: Kit, tmp_path: Path) -> None:
     unknown = preau("lesson", "stop", "20260101-000000-abcd", data=kit.data, port=kit.port)
     assert unknown.returncode == 1
     assert len(unknown.stderr.splitlines()) == 1
+    absent = preau("lesson", "verify", "20260101-000000-abcd", data=kit.data, port=kit.port)
+    assert (absent.returncode, absent.stdout) == (2, "there is no lesson 20260101-000000-abcd\n")
     nobody = preau("lesson", "list", data=tmp_path, port=free_port())
     assert nobody.returncode == 1
     assert "is `preau run` running?" in nobody.stderr

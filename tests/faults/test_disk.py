@@ -154,9 +154,23 @@ def test_a_full_disk_takes_the_stop(disk: disks.Disk, tmp_path: Path) -> None:
         wait_until(lambda: live(kit)["incident"] == "disk_full", 10, "disk_full told")
         assert kit.api("POST", f"lessons/{id}/stop")["state"] == "ended"
         wait_until(lambda: kit.api("GET", "kit")["disk"]["incident"] == "disk_full", 10, "the full disk told")
-        with pytest.raises(Problem) as refused:
-            kit.api("POST", "lessons", {})
-        assert (refused.value.status, refused.value.document["detail"]) == (503, "disk_full")
+
+
+def test_a_lesson_begun_on_a_full_disk_is_recorded_when_there_is_room(disk: disks.Disk, tmp_path: Path) -> None:
+    with Kit(disk.folder / "data") as kit:
+        with disk.full():
+            id = kit.api("POST", "lessons", {"title": "Sans place"})["id"]
+            viewer = Viewer(kit)
+            wait_until(lambda: viewer.segments > 20, 20, "a lesson that is watched")
+            wait_until(lambda: live(kit)["incident"] == "disk_full", 5, "disk_full told")
+            assert live(kit)["recorded_s"] == 0
+            viewer.forget()
+        wait_until(lambda: live(kit)["recorded_s"] > 2 and not live(kit)["incident"], 20, "a recording")
+        assert viewer.longest_s < LIVE_PAUSE_S
+        viewer.close()
+        stopped = kit.api("POST", f"lessons/{id}/stop")
+        assert (stopped["state"], stopped["gaps"]) == ("ended", 1)
+        assert probe(kit.download(id, tmp_path)).complaints == ""
 
 
 def test_a_disk_that_turns_read_only(disk: disks.Disk, tmp_path: Path) -> None:

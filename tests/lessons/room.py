@@ -17,6 +17,7 @@ from lessons.session import Session
 ID = "20261123-081502-4f2a"
 BOOT = "boot-a"
 AT = 1_790_000_000.0
+CODE = "123456"
 
 
 def metrics() -> Metrics:
@@ -24,7 +25,7 @@ def metrics() -> Metrics:
 
 
 def begin(root: Path, id: str = ID, at: float = AT, planned_end: float | None = None) -> Session:
-    return session.create(root, Created(id, "Les volcans", "7Q2F", at, BOOT, planned_end), metrics(), 0)
+    return session.create(root, Created(id, "Les volcans", CODE, at, BOOT, planned_end), metrics(), 0)
 
 
 def feed(live: Session, packets: Iterable[Packet], at: float = AT) -> None:

@@ -22,17 +22,23 @@ from appliance.messages import (
     Packet,
     Reply,
     RequestKeyframe,
+    Visibility,
 )
 from appliance.settings import Settings
 from lessons import recovery
 from lessons.amendments import Amendments
 from lessons.backlog import Backlog
 from lessons.catalogue import FILE, Catalogue
+from lessons.clock import Clock
 from lessons.commands import Commands
 from lessons.edits import Edits
+from lessons.erase import Eraser
 from lessons.handlers import dispatch
+from lessons.library import Library
 from lessons.marks import Marks
+from lessons.receipts import Receipts
 from lessons.recorder import Recorder
+from lessons.retention import Retention
 from lessons.tracks import Tracks
 from lessons.trim import Trims
 from lessons.writer import Writer
@@ -77,16 +83,20 @@ class Lessons:
     """The service's threads and objects without its process."""
 
     def __init__(
-        self, settings: Settings, backlog: Callable[[], Backlog] = Backlog, wall: Callable[[], float] = time.time
-    ) -> None:
+        self, settings: Settings, backlog: Callable[[], Backlog] = Backlog, wall: Callable[[], float] = time.time,
+        visibility: Visibility = "class", boot_s: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self.states: list[LessonState] = []
         self.illustrated: list[Path] = []
         self.stopping = threading.Event()
         counters = self.metrics = metrics()
         root = settings.lessons
+        self.publisher = Publisher(settings.bus, "lessons")
+        self.receipts = Receipts(settings.data_dir)
+        self.eraser = Eraser(root, self.receipts, lambda id: self.catalogue.erase(id), self._publish, wall)
+        self.eraser.bury()
         live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time())
         self.catalogue = Catalogue(settings.data_dir / FILE, root)
-        self.publisher = Publisher(settings.bus, "lessons")
         writer = Writer(self.catalogue.refresh)
         self.recorder = Recorder(
             settings.bus, counters, writer, self._publish, self.illustrated.append, backlog=backlog, wall=wall
@@ -94,9 +104,17 @@ class Lessons:
         if live:
             self.recorder.start(live)
         self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self._publish, 55)
+        days = settings.retention_days
+        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, days, visibility)
+        self.retention = Retention(
+            root, self.catalogue, self.amendments, self.eraser, self.receipts,
+            Clock(settings.data_dir, BOOT, wall, boot_s),
+            days, self.recorder.live_id,
+        )  # fmt: skip
         handlers = {
             **commands.handlers(),
+            **Library(self.amendments, commands.get, time.time).handlers(),
+            **self.retention.handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
             **Trims(root, self.amendments, time.time, self.illustrated.append).handlers(),

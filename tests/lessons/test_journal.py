@@ -3,7 +3,7 @@ from __future__ import annotations
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.fmp4 import Audio, Video
@@ -129,11 +129,13 @@ def test_the_last_lines_say_whether_the_lesson_is_over(records: list[Record], cl
 
 
 @given(place=st.integers(0, len(WHOLE) - 1), value=st.integers(0, 255))
+@example(place=0, value=10)
 def test_what_is_in_disorder_is_not_taken_for_closed(place: int, value: int) -> None:
     garbled = bytearray(WHOLE)
     garbled[place] = value
     first = WHOLE.index(b"\n")
-    assert closes(bytes(garbled)) is (place <= first or garbled == WHOLE)
+    in_the_first = place <= first and value != ord("\n")  # a line break makes two of it, and one may be cut
+    assert closes(bytes(garbled)) is (in_the_first or garbled == WHOLE)
 
 
 def test_an_end_behind_a_bad_line_is_found() -> None:

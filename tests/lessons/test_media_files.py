@@ -137,20 +137,48 @@ def test_a_part_that_ends_early_is_an_error_not_silence(tmp_path: Path) -> None:
         list(planned.read())
 
 
+@pytest.mark.parametrize(
+    ("place", "new", "length"),
+    [
+        (0, b"", 2000),  # the file is cut
+        (4, b"skip", None),  # another box where a moof should be
+        (0, b"\0\0\0\0", None),
+        (0, b"\xff\xff\xff\xff", None),
+        (60, b"\x01", None),  # when the pictures begin
+        (68, b"\x01", None),  # which boxes there are
+        (82, b"\xff", None),  # how many pictures there are
+        (92, b"\x7f", None),  # how large a picture is
+        (88, b"\x7f", None),  # how long it is
+    ],
+)
+def test_a_download_that_would_have_a_wrong_length_is_refused(
+    tmp_path: Path, place: int, new: bytes, length: int | None
+) -> None:
+    folder = record(tmp_path / "lessons", film(3))
+    recording = read(folder)
+    path = folder / recording.parts[0].opened.file
+    data = bytearray(path.read_bytes())
+    begin = recording.parts[0].fragments[1].offset + place
+    data[begin : begin + len(new)] = new
+    path.write_bytes(data[:length])
+    with pytest.raises(MalformedBoxes, match=r"part-0001\.mp4 is"):
+        progressive.open_plan(progressive.sources(recording, folder))
+
+
 def test_three_hours_are_planned_without_reading_the_media(tmp_path: Path) -> None:
     folder = record(tmp_path / "lessons", film(4))
     recording: Recording = read(folder)
     source = progressive.sources(recording, folder)[0]
     data = source.path.read_bytes()
-    offset, length = source.fragments[1]
+    one = source.fragments[1]
     asked = []
 
     def read_at(path: Path, place: int, size: int) -> bytes:
         asked.append(size)
-        return data[offset : offset + size]
+        return data[one.offset : one.offset + size]
 
-    long = source._replace(fragments=[(offset, length)] * 10_800)
+    long = source._replace(fragments=[one] * 10_800)
     planned = progressive.plan([long], read_at)
-    assert planned.length > 10_800 * (length - 5000)
+    assert planned.length > 10_800 * (one.length - 5000)
     assert max(asked) <= progressive.MOOF_GUESS
     assert len(asked) == 10_800

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance import durable
-from lessons import recovery, session
+from lessons import recovery
 from lessons.assembler import SECOND
 from lessons.journal import NAME, Gap, Interrupted, encode, parse
 from lessons.session import RESERVE, RETRY_S, Session
@@ -266,9 +266,3 @@ def test_pictures_that_do_not_come_are_an_incident(tmp_path: Path) -> None:
     feed(live, film(4)[:50])
     live.watch(film(4)[49].pts_ns, AT)
     assert live.state().incident == ""
-
-
-def test_a_deleted_lesson_is_gone(tmp_path: Path) -> None:
-    folder = record(tmp_path, film(4))
-    session.remove(tmp_path, folder.name)
-    assert list(tmp_path.iterdir()) == []

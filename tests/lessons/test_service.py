@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,7 @@ from appliance.bus import CommandRefused
 from appliance.settings import Settings
 from lessons.client import LessonsClient
 from lessons.reader import UnknownLesson
-from tests.lessons.media import film, probe
+from tests.lessons.media import film, moved, probe
 from tests.lessons.room import read
 from tests.lessons.service import Capture, Lessons, until, watched
 
@@ -37,8 +40,8 @@ def serve(settings: Settings) -> Iterator[Callable[[], Lessons]]:
     """Starts the service; may be asked again after the first was closed."""
     started: list[Lessons] = []
 
-    def start() -> Lessons:
-        started.append(Lessons(settings))
+    def start(**options: Any) -> Lessons:
+        started.append(Lessons(settings, **options))
         return started[-1]
 
     yield start
@@ -76,9 +79,30 @@ def test_a_lesson_from_start_to_delete(settings: Settings, capture: Capture, ser
     client.delete(lesson.id)
     assert client.list() == []
     assert [state.state for state in lessons.states[-2:]] == ["ended", "deleted"]
+    [receipt] = client.receipts()
+    assert (receipt.erasing.id, receipt.erasing.why, receipt.erasing.by) == (lesson.id, "hand", "teacher")
+    assert receipt.erased_at is not None
     with pytest.raises(CommandRefused) as refused:
         client.get(lesson.id)
     assert refused.value.kind == "not_found"
+
+
+def test_a_lesson_that_is_gone_is_forgotten(settings: Settings, serve: Callable[[], Lessons]) -> None:
+    """Also by who did not ask for that: the catalogue's memory, and what was read of its journal."""
+    lessons = serve()
+    client = LessonsClient(settings)
+    id = client.start("Les volcans", "7Q2F").id
+    client.stop(id)
+    reader = LessonsClient(settings)
+    reader.playlist(id)
+    held = weakref.ref(next(iter(reader._journals.values())))
+    lessons.eraser.erase(id, "date", "")
+    gone = lessons.states[-1]
+    assert (gone.id, gone.state, gone.title) == (id, "deleted", "")
+    reader.note(gone)
+    assert held() is None
+    with pytest.raises(UnknownLesson):
+        reader.playlist(id)
 
 
 def test_a_restart_in_mid_lesson_misses_nothing(
@@ -153,16 +177,52 @@ def test_only_parts_are_served(settings: Settings, name: str) -> None:
         LessonsClient(settings).part_path(ID, name)
 
 
-def test_a_disk_that_refuses_the_start(
+def test_a_lesson_that_the_disk_refuses_is_live_and_recorded_when_it_takes_it(
+    settings: Settings, capture: Capture, monkeypatch: pytest.MonkeyPatch, serve: Callable[[], Lessons]
+) -> None:
+    lessons, client = serve(), LessonsClient(settings)
+    monkeypatch.setattr("lessons.session.RETRY_S", 0.2)
+    with monkeypatch.context() as refusing:
+        refusing.setattr("appliance.durable.Appender.append", full)
+        id = client.start("Les volcans", "7Q2F").id
+        assert list(settings.lessons.iterdir()) == []
+        until(lambda: lessons.states[-1].incident == "disk_full", "the full disk told")
+        assert [one.id for one in client.list()] == [id] and client.get(id).state == "live"
+        watched(capture, lessons)
+        packets = film(6)
+        capture.send(packets[: len(packets) // 2])
+        with pytest.raises(CommandRefused) as refused:
+            client.mark(id)
+        assert (refused.value.kind, refused.value.detail) == ("unavailable", "disk_full")
+    epochs = count(2)
+
+    def recorded() -> bool:  # packets come all the time, as they do from a camera
+        epoch = next(epochs)
+        capture.send(moved(packets[: len(packets) // 2], epoch=epoch, by_s=4 * epoch))
+        return client.get(id).duration_s > 1
+
+    until(recorded, "a recording")
+    until(lambda: lessons.states[-1].incident == "", "the end of the trouble")
+    stopped = client.stop(id)
+    assert stopped.state == "ended"
+    hole = read(settings.lessons / id).holes[0]
+    assert (hole.at, hole.reason) == (0, "disk_full") and hole.seconds is not None
+
+
+def test_a_lesson_that_the_disk_never_took_ends_and_is_gone(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, serve: Callable[[], Lessons]
 ) -> None:
-    serve()
-
-    def full(*arguments: object) -> None:
-        raise OSError(28, os.strerror(28))
-
+    lessons, client = serve(), LessonsClient(settings)
     monkeypatch.setattr("appliance.durable.Appender.append", full)
+    id = client.start("Les volcans", "7Q2F").id
+    stopped = client.stop(id)
+    assert (stopped.id, stopped.state, stopped.duration_s) == (id, "ended", 0)
+    assert lessons.states[-1].state == "ended"
+    assert client.list() == [] and list(settings.lessons.iterdir()) == []
     with pytest.raises(CommandRefused) as refused:
-        LessonsClient(settings).start("", "")
-    assert (refused.value.kind, refused.value.detail) == ("unavailable", "disk_full")
-    assert list(settings.lessons.iterdir()) == []
+        client.get(id)
+    assert refused.value.kind == "not_found"
+
+
+def full(*arguments: object) -> None:
+    raise OSError(28, os.strerror(28))

@@ -6,16 +6,34 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from appliance.bus import BusError, CommandRefused
-from appliance.messages import Done, Lesson, Marked, Quality, QualityChoice, Still, TrimmedLesson, Watching
+from appliance.messages import (
+    Done,
+    FindLessons,
+    Lesson,
+    LessonList,
+    Marked,
+    Quality,
+    QualityChoice,
+    Still,
+    TrimmedLesson,
+    Visibility,
+    Watching,
+)
 from lessons.chapters import Chapter, to_vtt
 from lessons.pdf import Page, write
 from lessons.playlist import Span
+from lessons.reader import Audience
+from lessons.receipts import Erasing, Receipt
+from lessons.search import key, words
 from lessons.timeline import Gap, Timeline
 from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
+from ui.access import pupil_may_see
 from ui.ports import Naming
 
 STARTED_AT = 1_795_420_800.0
@@ -26,6 +44,7 @@ ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 Listed = list[Lesson]
 Ranges = list[tuple[int, int]]
 Chapters = list[Chapter]
+Receipts = list[Receipt]
 Captions = list[tuple[str, str]]
 Spans = list[tuple[float, float, bool]]
 
@@ -47,6 +66,32 @@ class Bytes:
             yield self._data[at : min(stop, at + 1000)]
 
 
+def found(lessons: Listed, wanted: FindLessons) -> LessonList:
+    """As the catalogue answers; `lessons` are all, newest first."""
+    listed = [
+        one
+        for one in lessons
+        if wanted.code is None or pupil_may_see(wanted.code, one.code, one.visibility, one.state == "live")
+    ]
+    keys: dict[str, Callable[[Lesson], Any]] = {
+        "date": lambda one: one.started_at,
+        "title": lambda one: key(one.title),
+        "length": lambda one: one.duration_s,
+    }
+    kept = [
+        one
+        for one in listed
+        if all(word in key(f"{one.title} {one.subject} {one.group} {one.teacher}") for word in words(wanted.text))
+        and all(key(getattr(wanted, name)) in ("", key(getattr(one, name))) for name in ("subject", "group", "teacher"))
+        and (wanted.since is None or one.started_at >= wanted.since)
+        and (wanted.until is None or one.started_at < wanted.until)
+    ]
+    kept.sort(key=keys[wanted.sort], reverse=wanted.descending)
+    stop = None if wanted.limit is None else wanted.offset + wanted.limit
+    names = [sorted({getattr(one, name) for one in listed} - {""}) for name in ("subject", "group", "teacher")]
+    return LessonList(kept[wanted.offset : stop], len(kept), *names)
+
+
 class MemoryLessons:
     """`silent` makes it a service that does not answer."""
 
@@ -54,10 +99,12 @@ class MemoryLessons:
         self.folder = folder
         self.known: dict[str, Lesson] = {}
         self.silent = False
+        self.unsettled: set[str] = set()  # live, and refused by the disk
         self.minutes: float | None = None
         self.marks: dict[str, Marked] = {}
         self.tracks: dict[str, str] = {}
         self.cuts: dict[str, TrimmedLesson] = {}
+        self.erased: list[Receipt] = []
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -74,16 +121,32 @@ class MemoryLessons:
         self.known[id] = lesson
         return lesson
 
-    def start(self, title: str, code: str, minutes: float | None = None) -> Lesson:
+    def start(
+        self, title: str, code: str, minutes: float | None = None, subject: str = "", group: str = "", teacher: str = ""
+    ) -> Lesson:
         self._answering()
         self.minutes = minutes
         if any(lesson.state == "live" for lesson in self.known.values()):
             raise CommandRefused("conflict", "a lesson is live")
-        return self.add(title, "live")
+        return self.describe(self.add(title, "live").id, None, subject, group, teacher)
+
+    def describe(
+        self,
+        id: str,
+        title: str | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        teacher: str | None = None,
+        visibility: Visibility | None = None,
+    ) -> Lesson:
+        said = {"title": title, "subject": subject, "group": group, "teacher": teacher, "visibility": visibility}
+        changes = {name: value for name, value in said.items() if value is not None}
+        self.known[id] = msgspec.structs.replace(self.get(id), **changes)
+        return self.known[id]
 
     def stop(self, id: str) -> Lesson:
         lesson = self.get(id)
-        ended = Lesson(id, lesson.code, lesson.title, "ended", lesson.started_at, 12.5, 1000, 1, 0, False)
+        ended = msgspec.structs.replace(lesson, state="ended", duration_s=12.5, bytes=1000)
         self.known[id] = ended
         return ended
 
@@ -97,10 +160,27 @@ class MemoryLessons:
         self._answering()
         return sorted(self.known.values(), key=lambda lesson: lesson.id, reverse=True)
 
+    def audience(self, id: str) -> Audience:
+        if id not in self.known or id in self.unsettled:
+            raise LookupError(id)
+        lesson = self.known[id]
+        return Audience(lesson.code, lesson.visibility, lesson.state == "live")
+
+    def find(self, wanted: FindLessons) -> LessonList:
+        return found(self.list(), wanted)
+
     def delete(self, id: str) -> None:
         if self.get(id).state == "live":
             raise CommandRefused("conflict", "the lesson is live")
-        del self.known[id]
+        lesson = self.known.pop(id)
+        number, at, sha256 = 2 * len(self.erased) + 1, lesson.started_at, hashlib.sha256(id.encode()).hexdigest()
+        what = Erasing(
+            id, "lesson", "hand", "teacher", at + 60, at, lesson.duration_s, lesson.bytes, 3, sha256, ["nuage"]
+        )
+        self.erased.append(Receipt(number, what, at + 61))
+
+    def receipts(self) -> Receipts:
+        return self.erased
 
     def mark(self, id: str, text: str = "", at_s: float | None = None) -> Marked:
         if self.get(id).state != "live" and at_s is None:

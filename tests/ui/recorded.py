@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from werkzeug.serving import make_server
 
 from appliance.bus import CommandRefused
-from appliance.messages import Lesson, TrimLesson, TrimmedLesson
+from appliance.messages import FindLessons, Lesson, LessonList, TrimLesson, TrimmedLesson
 from appliance.settings import Settings
 from lessons.client import LessonsClient
 from lessons.edits import Edits
@@ -25,6 +25,7 @@ from lessons.session import describe
 from lessons.trim import decided, told
 from tests.browser import wait_page
 from tests.lessons.room import read
+from tests.ui.doubles import found
 
 Listed = list[Lesson]
 
@@ -48,6 +49,9 @@ class RecordedLessons(LessonsClient):
 
         changed = Edits(self.root).write(id, make)
         return told(changed, *changed.trim)
+
+    def find(self, wanted: FindLessons) -> LessonList:
+        return found(self.list(), wanted)
 
     def recording(self, id: str) -> Recording:
         """The lesson as its journal tells it now."""

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +17,6 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
-from appliance.bus import CommandRefused
 from appliance.messages import DiskState, LessonState, SourceState, ViewersState
 from tests.browser import chromium
 from tests.ui.conftest import CODE, PIN, Kit, make_kit, report_all
@@ -223,21 +222,6 @@ def test_the_teacher_reads_for_how_long_there_is_room(kit: Kit, context: Browser
     expect(page.locator("#room")).to_have_text("Place sur le disque pour 81 minutes")
     kit.state.note(DiskState(0, 0.0, 12e6, "disk_read_only"))
     expect(page.locator("#room")).to_have_text("Le disque n’accepte rien : aucun cours ne peut être enregistré.")
-
-
-def test_the_teacher_reads_why_no_lesson_starts(
-    kit: Kit, context: BrowserContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*arguments: object) -> NoReturn:
-        raise CommandRefused("unavailable", "disk_full")
-
-    monkeypatch.setattr(kit.lessons, "start", refuse)
-    sign_in(context, "teacher")
-    page = context.new_page()
-    page.goto("/teacher")
-    page.wait_for_selector("body[data-state=ready]")
-    page.click("#start")
-    expect(page.locator("#command-error")).to_contain_text("Le disque est plein : aucun cours ne peut être enregistré.")
 
 
 def test_the_pure_parts_of_the_player(context: BrowserContext) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import BrowserContext, Page, expect
 
 from appliance.messages import LessonState
+from tests.kit import wait_until
 from tests.ui.conftest import CODE, Kit
 from tests.ui.test_browser import address, browser, context, kit, sign_in, violations
 
@@ -56,3 +57,19 @@ def test_one_key_sets_a_mark(kit: Kit, context: BrowserContext) -> None:
     page.keyboard.press("m")
     expect(page.locator("#title-field")).to_be_visible()
     assert len(kit.lessons.marks) == 1
+
+
+def test_the_key_can_be_turned_off(kit: Kit, context: BrowserContext) -> None:
+    page = teacher(kit, context)
+    before = len(kit.lessons.marks)
+    page.uncheck("#mark-key")
+    page.keyboard.press("m")
+    page.click("#mark")
+    expect(page.locator("#mark-said")).to_have_text("Un repère est posé à 0:12.")
+    assert len(kit.lessons.marks) == before + 1
+    page.reload()
+    expect(page.locator("#mark-key")).not_to_be_checked()
+    expect(page.locator("#mark kbd")).to_be_hidden()
+    page.check("#mark-key")
+    page.keyboard.press("m")
+    wait_until(lambda: len(kit.lessons.marks) == before + 2, 5, "the second mark")

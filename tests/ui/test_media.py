@@ -6,9 +6,10 @@ import gzip
 
 import pytest
 
+from appliance.boxes import MalformedBoxes
 from appliance.messages import LessonState
 from tests.ui.conftest import Kit
-from tests.ui.doubles import PART
+from tests.ui.doubles import PART, Bytes
 from ui.media import attachment
 from ui.views import file_name
 
@@ -71,6 +72,21 @@ def test_what_is_not_there(kit: Kit, file: str) -> None:
     assert response.status_code == 404 and response.content_type == "application/problem+json"
 
 
+@pytest.mark.parametrize("file", ["lesson.mp4", "screen.mp4", "lesson.m4a"])
+def test_a_damaged_recording_is_refused_with_the_reason(kit: Kit, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(id: str, source: str = "camera", naming: object = None) -> Bytes:
+        raise MalformedBoxes("part-0001.mp4 is shorter than its journal says")
+
+    monkeypatch.setattr(kit.lessons, "download", refuse)
+    id = kit.lessons.add("Fractions", "ended").id
+    response = kit.client().get(f"/lessons/{id}/{file}", headers=kit.pupil())
+    assert response.status_code == 500 and response.content_type == "application/problem+json"
+    assert (
+        response.json
+        and response.json["detail"] == "the recording is damaged: part-0001.mp4 is shorter than its journal says"
+    )
+
+
 def test_nobody_without_the_code(kit: Kit) -> None:
     id = kit.lessons.add("Fractions", "ended").id
     assert kit.client().get(f"/lessons/{id}/index.m3u8").status_code == 401
@@ -94,7 +110,7 @@ def test_no_title_breaks_the_header(title: str) -> None:
 def test_a_part_that_grows_is_not_kept_by_browsers(kit: Kit) -> None:
     id = kit.lessons.add("Fractions", "live").id
     client, pupil = kit.client(), kit.pupil()
-    assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "private, max-age=3600"
+    assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "private, max-age=300"
     kit.state.note(LessonState(id, "123456", "Fractions", "live", 1000.0, 0.0, 0))
     assert client.get(f"/lessons/{id}/part-0001.mp4", headers=pupil).headers["Cache-Control"] == "no-store"
 

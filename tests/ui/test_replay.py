@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from appliance.fmp4 import VIDEO_TIMESCALE
+from lessons.journal import Mark
 from tests.browser import chromium, wait_page
 from tests.lessons.media import arrivals, film, moved, pictures, sounds
 from tests.lessons.room import AT, begin, feed
@@ -164,14 +166,15 @@ def test_what_is_missing_is_drawn_listed_and_said(page: Page) -> None:
     share = (mark["x"] + mark["width"] / 2 - layer["x"]) / layer["width"]
     assert share == pytest.approx(GAP_S / 40, abs=0.01)
     entry = page.locator("#missing button")
-    expect(entry).to_have_text("0:12 1 min 15 s non enregistrés ici.")
+    words = "1 min 15 s non enregistrés ici. Aucune image ne venait de la caméra."
+    expect(entry).to_have_text(f"0:12 {words}")
     assert violations(page) == []
     entry.focus()
     page.keyboard.press("Enter")
     assert at(page) == pytest.approx(GAP_S - 5, abs=0.2)
     page.keyboard.press("k")
     playing(page, GAP_S + 0.3)  # and the picture goes on behind it
-    expect(page.locator("#told")).to_have_text("1 min 15 s non enregistrés ici.")
+    expect(page.locator("#told")).to_have_text(words)
 
 
 def test_it_goes_on_where_it_was_left(context: BrowserContext, page: Page) -> None:
@@ -278,6 +281,9 @@ def test_a_live_lesson_is_rewound_followed_at_its_edge_and_ends_by_itself(root: 
     expect(page.locator("#edge")).to_be_visible()
     expect(page.locator(".once-over").first).to_be_hidden()
     assert violations(page) == []
+    live.note([Mark("0badcafe", 5 * VIDEO_TIMESCALE, "Le cratère", "teacher", AT)], 0)
+    cues = "[...document.querySelector('track[kind=chapters]').track.cues ?? []].map((c) => [c.startTime, c.text])"
+    wait_page(page, f"JSON.stringify({cues}) === '[[5,\"Le cratère\"]]'")
     before = at(page)
     feed(live, packets[len(packets) * 3 // 4 :])
     playing(page, max(21.5, before))  # what came since

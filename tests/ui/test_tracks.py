@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.ui.conftest import Kit, make_kit
 from tests.ui.test_browser import address, browser, context, kit, sign_in, violations
-from ui.tracks import LARGEST, own_name
+from ui.tracks import LARGEST, in_words, own_name
 
 __all__ = ["address", "browser", "context", "kit"]  # fixtures of the pages' own test
 VTT = "WEBVTT\n\n00:00:01.000 --> 00:00:04.000\nBonjour\n"
@@ -37,6 +37,22 @@ def test_captions_come_and_go(fresh: Kit) -> None:
     assert f'srclang="fr" label="français" src="{listed[0]["src"]}"' in page and "tracks-form" not in page
     assert client.delete(f"{where}/captions/fr", headers=teacher).status_code == 204
     assert client.get(listed[0]["src"], headers=pupil).status_code == 404
+
+
+def test_what_is_wrong_is_said_in_the_language_of_the_page(fresh: Kit) -> None:
+    id = fresh.lessons.add("Fractions", "ended").id
+
+    def said(text: str, language: str) -> str:
+        headers = {**fresh.teacher(), "Accept-Language": language}
+        where = f"/api/v1/lessons/{id}/tracks/captions/fr"
+        response = fresh.client().put(where, data=text, content_type="text/vtt", headers=headers)
+        return str(response.get_json()["detail"])
+
+    timeless = "WEBVTT\n\n00:00:01 --> 00:00:04\nBonjour\n"
+    assert said(timeless, "en") == "line 3: the times must be written as 00:01.000 --> 00:04.000"
+    assert said(timeless, "fr") == "ligne 3 : les temps s’écrivent 00:01.000 --> 00:04.000"
+    assert said("Bonjour", "fr") == "ligne 1 : le fichier doit commencer par WEBVTT"
+    assert in_words("something new: 4") == "something new: 4"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +104,7 @@ def test_a_teacher_puts_captions_in(kit: Kit, context: BrowserContext, tmp_path:
     page.set_input_files("#tracks-file", tmp_path / "wrong.vtt")
     page.click("#tracks-form button")
     expect(page.locator("#tracks-said")).to_have_text(
-        "Ce fichier ne peut pas servir : line 1: the file must begin with WEBVTT"
+        "Ce fichier ne peut pas servir : ligne 1 : le fichier doit commencer par WEBVTT"
     )
     page.set_input_files("#tracks-file", tmp_path / "right.vtt")
     page.click("#tracks-form button")

@@ -35,6 +35,5 @@ export function room(disk, live) {
 export function refusal(busy, answer) {
   if (answer.status !== 503) return null;
   const detail = answer.data?.detail ?? "";
-  if (busy === "starting" && KNOWN.includes(detail)) return text(`start_${detail}`);
   return busy === "stopping" && detail.startsWith("disk_slow") ? text("closing") : null;
 }

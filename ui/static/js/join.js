@@ -39,11 +39,12 @@ function show() {
   else stills.stop();
   if (state !== "join") say(element("state"), text(connecting ? "connecting" : (WITHOUT_PICTURE[showing] ?? state)));
   element("lesson-title").textContent = page.lesson?.state === "live" || state === "ended" ? page.lesson.title : "";
-  for (const id of ["rewind", "replay"]) {
-    if (page.lesson) element(id).href = page.lesson.page;
+  const places = { again: "#t=-30", rewind: "", replay: "" };
+  for (const [id, place] of Object.entries(places)) {
+    if (page.lesson?.page) element(id).href = page.lesson.page + place;
   }
-  element("rewind").hidden = state !== "live" && state !== "reconnecting";
-  element("replay").hidden = state !== "ended";
+  element("again").hidden = element("rewind").hidden = state !== "live" && state !== "reconnecting";
+  element("replay").hidden = state !== "ended" || !page.lesson.recorded_s || !page.lesson.page; // it may be the teacher's only
   if (state !== "live") element("sound").hidden = true;
 }
 

@@ -4,6 +4,7 @@
 import { setLanguage } from "../vendor/media-chrome/dist/utils/i18n.js";
 import "../vendor/media-chrome/dist/lang/fr.js";
 import { ReplaySource, endOf } from "./replay-hls.js";
+import { Marks } from "./replay-marks.js";
 import { setUpKeys } from "./replay-keys.js";
 import { Place, worthOffering } from "./replay-place.js";
 import { ReplayScreen, setUpSound, setUpViews } from "./replay-screen.js";
@@ -92,6 +93,7 @@ video.addEventListener("timeupdate", () => {
   });
 });
 video.addEventListener("durationchange", show);
+const marks = new Marks(video, base, timeline);
 
 function chapter(step) {
   const { chapters } = timeline;
@@ -134,6 +136,7 @@ function hear(found) {
   source.update(timeline.silent);
   soundOnly.take(timeline);
   screen?.take(timeline.screen, base, live());
+  marks.take(timeline);
   show();
 }
 

@@ -1,9 +1,14 @@
 // The list of lessons: the teacher deletes one after a second thought, on the page.
 
 import { call } from "./api.js";
+import { setUpEditing } from "./edit.js";
 import { text } from "./strings.js";
 
 const said = document.getElementById("said");
+
+setUpEditing((sentence) => {
+  said.textContent = sentence;
+});
 
 for (const item of document.querySelectorAll("[data-lesson]")) {
   const ask = item.querySelector("[data-do=ask]");

@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { clock, text } from "./strings.js";
 
 const KEY = "m";
+const KEPT = "preau-mark-key";
 const element = (id) => document.getElementById(id);
 
 /** Wires the section `marks` of the page; tell `onLesson` the id of the live lesson, null when there is none. */
@@ -51,10 +52,23 @@ export function setUpMarks() {
   element("mark").addEventListener("click", set);
   element("mark-form").addEventListener("submit", save);
   element("mark-remove").addEventListener("click", remove);
+  // Who dictates, or whose hands slip, can do without it (WCAG 2.2, 2.1.4).
+  const box = element("mark-key");
+  const tellKey = () => {
+    if (box.checked) element("mark").setAttribute("aria-keyshortcuts", KEY.toUpperCase());
+    else element("mark").removeAttribute("aria-keyshortcuts");
+    element("mark").querySelector("kbd").hidden = !box.checked;
+  };
+  box.checked = localStorage.getItem(KEPT) !== "off";
+  box.addEventListener("change", () => {
+    localStorage.setItem(KEPT, box.checked ? "on" : "off");
+    tellKey();
+  });
+  tellKey();
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
     const plain = !(event.ctrlKey || event.altKey || event.metaKey || event.repeat);
-    if (plain && !typing && event.key.toLowerCase() === KEY) set();
+    if (box.checked && plain && !typing && event.key.toLowerCase() === KEY) set();
   });
 
   return {

@@ -1,6 +1,6 @@
 // What lies along the recording's time: what is missing, and the chapters; asked again while the lesson is live.
 
-import { clock, text } from "./strings.js";
+import { clock, has, text } from "./strings.js";
 
 const REFRESH_MS = 5000;
 const PASSED_S = 2;
@@ -13,9 +13,10 @@ export function lengthOf(seconds) {
   return parts.filter(([number]) => number).map(([number, unit]) => `${number} ${unit}`).join(" ");
 }
 
-/** What is missing at a gap, in words. */
-export function gapText({ seconds }) {
-  return seconds === null ? text("missing") : text("missingLength", { length: lengthOf(seconds) });
+/** What is missing at a gap, and why, in words. */
+export function gapText({ seconds, reason }) {
+  const what = seconds === null ? text("missing") : text("missingLength", { length: lengthOf(seconds) });
+  return has(`gap_${reason}`) ? `${what} ${text(`gap_${reason}`)}` : what;
 }
 
 /** The gap that playing from `before` to `now` passes, if any. */

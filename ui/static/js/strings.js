@@ -8,6 +8,11 @@ export function text(name, values = {}) {
   return fill(sentences[name] ?? name, values);
 }
 
+/** Whether the page has a sentence of this name. */
+export function has(name) {
+  return name in sentences;
+}
+
 export function fill(sentence, values) {
   return sentence.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? String(values[key]) : whole));
 }

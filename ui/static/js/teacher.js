@@ -1,5 +1,6 @@
 // The teacher's page: one button, a preview, who is there. body[data-state]: loading, ready, starting, live, stopping.
 
+import { setUpAbout } from "./about.js";
 import { call } from "./api.js";
 import { facts, refusal, room, trouble } from "./disk.js";
 import { setUpMarks } from "./mark.js";
@@ -12,6 +13,7 @@ const FLOOR_DBFS = -60;
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
 const marks = setUpMarks();
+const about = setUpAbout();
 const page = { lesson: null, disk: null, since: 0, busy: null, confirming: false };
 
 function show() {
@@ -21,6 +23,7 @@ function show() {
   element("state").textContent = text(state);
   element("start").hidden = live;
   element("title-field").hidden = live;
+  element("about").hidden = live;
   element("start").disabled = state === "starting";
   element("start-label").textContent = state === "starting" ? text("starting") : element("start").dataset.label;
   element("stop").hidden = !live || page.confirming;
@@ -95,7 +98,7 @@ async function command(busy, method, path, body) {
 }
 
 element("start").addEventListener("click", async () => {
-  await command("starting", "POST", "/lessons", { title: element("title").value });
+  await command("starting", "POST", "/lessons", { title: element("title").value, ...about.said() });
   if (page.lesson?.state === "live") element("stop").focus();
 });
 element("stop").addEventListener("click", () => {

@@ -1,0 +1,51 @@
+"""What the doctor finds in the log of receipts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from appliance.doctor import CLOCK, RECEIPTS, Finding, clock, receipts
+from appliance.lines import frame, read_chain
+from appliance.settings import Settings
+from lessons.clock import Clock
+
+
+def write(folder: Path, *words: str) -> None:
+    data = b""
+    for word in words:
+        chain = read_chain(data)
+        data += frame(chain.next_number, msgspec.json.encode({"word": word, "previous": chain.head}))
+    (folder / RECEIPTS).write_bytes(data)
+
+
+def findings(folder: Path) -> list[Finding]:
+    return list(receipts(Settings(data_dir=folder)))
+
+
+def test_a_whole_chain_a_torn_end_and_a_changed_line(tmp_path: Path) -> None:
+    assert findings(tmp_path) == []
+    write(tmp_path, "one", "two", "three")
+    [finding] = findings(tmp_path)
+    assert finding.level == "ok" and finding.text.startswith("receipts: 3 lines, an unbroken chain, the newest ")
+    data = (tmp_path / RECEIPTS).read_bytes()
+    (tmp_path / RECEIPTS).write_bytes(data[:-3])
+    assert [one.level for one in findings(tmp_path)] == ["ok"]
+    (tmp_path / RECEIPTS).write_bytes(data.replace(b"two", b"TWO"))
+    assert findings(tmp_path) == [
+        Finding("wrong", "receipts: line 3 does not follow from the one before: damaged or changed")
+    ]
+
+
+def test_a_clock_in_doubt_is_told(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert list(clock(settings)) == []
+    Clock(tmp_path, "a", lambda: 1_790_000_000.0, lambda: 50.0).look(1_789_990_000.0)
+    assert list(clock(settings)) == []
+    Clock(tmp_path, "b", lambda: 1_789_000_000.0, lambda: 50.0).look(1_788_000_000.0)
+    [finding] = clock(settings)
+    assert finding.level == "note"
+    assert "is behind a day that the kit has known (newest known day: 2026-09-21)" in finding.text
+    (tmp_path / CLOCK).write_bytes(b"garbled")
+    assert list(clock(settings)) == []
