@@ -10,6 +10,7 @@ const RETRY_MS = 1000;
 const MENDED_MS = 5000;
 const LIVE_EDGE_S = 4;
 const BORDER_S = 0.15;
+const HOLE_S = 0.3;
 const BUFFER = { backBufferLength: 60, maxBufferLength: 30 };
 
 /** The stretch around `time` (seconds): {start, end}. `silent` are the spans without sound among others with it. */
@@ -96,6 +97,7 @@ export class ReplaySource {
     for (const event of ["timeupdate", "seeking", "waiting"]) {
       video.addEventListener(event, () => this.#follow(event === "seeking"));
     }
+    video.addEventListener("waiting", () => this.#endAll());
     this.#start();
   }
 
@@ -107,6 +109,13 @@ export class ReplaySource {
   /** Seek to the newest that plays without waiting. */
   goToEdge() {
     this.#video.currentTime = this.#hls?.liveSyncPosition ?? endOf(this.#video);
+  }
+
+  // hls.js takes the few milliseconds without sound between two parts for something that is still to be loaded, and
+  // never says that the end is there: the last pictures would be waited for without end.
+  #endAll() {
+    const { currentTime, duration } = this.#video;
+    if (Number.isFinite(duration) && duration - currentTime < HOLE_S) this.#hls?.trigger(Hls.Events.BUFFER_EOS, {});
   }
 
   #follow(sought) {
