@@ -64,7 +64,7 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter
 	$(VENV)/bin/lint-imports
 
 unit: $(VENV)/.test $(FILM) engine
-	$(PY) -m pytest
+	$(PY) -m tests
 
 fuzz: packages-test $(VENV)/.test ## hypothesis against every parser that faces the network, for long
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(PY) -m pytest tests/fuzz --timeout 0

@@ -103,6 +103,10 @@ class Subscriber:
         topic, body = self._socket.recv_multipart()
         return decode(topic, body)
 
+    def hear(self, topic: bytes, wanted: bool) -> None:
+        """Subscribe to one more topic, or to one no more. What has come already is still received."""
+        self._socket.set(zmq.SUBSCRIBE if wanted else zmq.UNSUBSCRIBE, topic)
+
     def __iter__(self) -> Iterator[Packet | Event]:
         while (message := self.receive(0)) is not None:
             yield message

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -49,16 +50,22 @@ def doctor(config: Path | None) -> None:
 
 @main.group()
 def lesson() -> None:
-    """Start, stop, list and delete lessons of the running kit, or verify one."""
+    """Start, stop, find, describe, join and delete lessons of the running kit, or verify one."""
 
 
 @lesson.command("start")
 @click.argument("title", default="")
 @click.option("--minutes", type=click.IntRange(1, 1440), help="Planned length; until then a power cut does not end it.")
+@click.option("--subject", default="", help="What it is about.")
+@click.option("--class", "group", default="", help="The class.")
+@click.option("--teacher", default="", help="Whose lesson it is.")
 @click.pass_obj
-def start_lesson(config: Path | None, title: str, minutes: int | None) -> None:
+def start_lesson(
+    config: Path | None, title: str, minutes: int | None, subject: str, group: str, teacher: str
+) -> None:  # fmt: skip
     """Start a lesson."""
-    started = _api(config, "POST", "/lessons", {"title": title, "minutes": minutes})
+    about = {"title": title, "minutes": minutes, "subject": subject, "group": group, "teacher": teacher}
+    started = _api(config, "POST", "/lessons", about)
     click.echo(f"{started['id']}  code {started['code']}")
 
 
@@ -71,13 +78,49 @@ def stop_lesson(config: Path | None, lesson_id: str) -> None:
 
 
 @lesson.command("list")
+@click.option("--search", "q", help="Only those with these words in title, subject, class or teacher.")
+@click.option("--subject", help="Only this subject.")
+@click.option("--class", "group", help="Only this class.")
+@click.option("--teacher", help="Only this teacher.")
+@click.option("--since", metavar="DAY", help="Only those of that day (2026-11-26) or later.")
+@click.option("--until", metavar="DAY", help="Only those of that day or before.")
+@click.option("--sort", type=click.Choice(["date", "title", "length"]), help="By what; date when left out.")
 @click.pass_obj
-def list_lessons(config: Path | None) -> None:
+def list_lessons(config: Path | None, /, **wanted: str | None) -> None:
     """List the lessons, newest first."""
-    for entry in _api(config, "GET", "/lessons")["lessons"]:
+    query = urlencode({name: text for name, text in wanted.items() if text})
+    for entry in _api(config, "GET", f"/lessons?{query}")["lessons"]:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry["started_at"]))
         minutes, seconds = divmod(round(entry["duration_s"]), 60)
-        click.echo(f"{entry['id']}  {when}  {minutes:3d}:{seconds:02d}  {entry['state']:<11}  {entry['title']}")
+        about = "".join(f" · {entry[name]}" for name in ("subject", "group", "teacher") if entry[name])
+        click.echo(f"{entry['id']}  {when}  {minutes:3d}:{seconds:02d}  {entry['state']:<11}  {entry['title']}{about}")
+
+
+@lesson.command("edit")
+@click.argument("lesson_id", metavar="ID")
+@click.option("--title")
+@click.option("--subject", help="What it is about; an empty word takes it away.")
+@click.option("--class", "group", help="The class.")
+@click.option("--teacher", help="Whose lesson it is.")
+@click.option(
+    "--visibility",
+    type=click.Choice(["class", "teacher", "school"]),
+    help="Who may see the recording: who joined with the code, the teacher only, all pupils.",
+)
+@click.pass_obj
+def edit_lesson(config: Path | None, /, lesson_id: str, **said: str | None) -> None:
+    """Say something else of a lesson; what is left out stays."""
+    _api(config, "PATCH", f"/lessons/{lesson_id}", said)
+
+
+@lesson.command("join")
+@click.argument("lesson_id", metavar="ID")
+@click.argument("following", metavar="NEXT")
+@click.confirmation_option(prompt="Make one of the two for good?")
+@click.pass_obj
+def join_lessons(config: Path | None, lesson_id: str, following: str) -> None:
+    """Let the recording of lesson NEXT follow that of ID, as one lesson ID."""
+    _api(config, "POST", f"/lessons/{lesson_id}/join", {"next": following})
 
 
 @lesson.command("delete")

@@ -64,6 +64,7 @@ MICROPHONE_OPUS = track_name("microphone", "opus")
 MICROPHONE_AAC = track_name("microphone", "aac")
 SCREEN_MAIN = track_name("screen", "main")
 SCREEN_OPUS = track_name("screen", "opus")
+TALK_OPUS = track_name("talk", "opus")
 
 
 Visibility = Literal["class", "teacher", "school"]
@@ -97,7 +98,7 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
     """On every change and once a second while live. `recorded_s` counts what is durable on disk, `lost_s` what was not
     recorded in `gaps` holes, as far as that is known. `elapsed_s` since the start goes by no wall clock; `planned_end`
     is in Unix seconds. `incident` is what is wrong with the recording: disk_full, disk_read_only, disk_error,
-    disk_slow, overflow, no_video."""
+    disk_slow, overflow, no_video. `records_talk` says that pupils' voices are being recorded."""
 
     id: str
     code: str
@@ -115,6 +116,7 @@ class LessonState(msgspec.Struct, frozen=True, tag="lesson"):
     group: str = ""
     teacher: str = ""
     visibility: Visibility = "class"
+    records_talk: bool = False
 
 
 class ViewersState(msgspec.Struct, frozen=True, tag="viewers"):
@@ -216,6 +218,15 @@ class DescribeLesson(msgspec.Struct, frozen=True, tag="describe_lesson"):
     visibility: Visibility | None = None
 
 
+class JoinLessons(msgspec.Struct, frozen=True, tag="join_lessons"):
+    """To lessons: the recording of `next` follows that of `id` from now on, as one lesson `id`; `next` is no more.
+    Refused with `not_found`, `invalid` (the same one), `conflict` (one is live, empty, or cut where they meet) or
+    `unavailable`."""
+
+    id: str
+    next: str
+
+
 class MarkLesson(msgspec.Struct, frozen=True, tag="mark_lesson"):
     """To lessons: a new mark `mark` (8 hex digits, chosen by who asks, so that asking again makes no second one), or
     with `new` False another text or place for that one; None leaves it. `at_s` is seconds of the lesson; a new mark
@@ -265,6 +276,15 @@ class TrimLesson(msgspec.Struct, frozen=True, tag="trim_lesson"):
     id: str
     start_s: float | None = None
     end_s: float | None = None
+
+
+class RecordTalk(msgspec.Struct, frozen=True, tag="record_talk"):
+    """To lessons: whether pupils' voices go into the live lesson's recording from now on. Refused with `not_found`,
+    with `conflict` when the school's setting does not allow it or the lesson is over, with `unavailable` when the disk
+    refuses: voices are not recorded then. Idempotent."""
+
+    id: str
+    on: bool
 
 
 class StopLesson(msgspec.Struct, frozen=True, tag="stop_lesson"):
@@ -380,12 +400,14 @@ Command = (
     | FindLessons
     | DeleteLesson
     | DescribeLesson
+    | JoinLessons
     | KeepLesson
     | MarkLesson
     | RemoveMark
     | TrimLesson
     | PutTrack
     | RemoveTrack
+    | RecordTalk
     | Watch
     | Publish
     | PatchSession
@@ -413,6 +435,10 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 class History(msgspec.Struct, frozen=True, tag="history"):
     packets: list[Packet]
+
+
+WARNING_S = 7 * 86_400.0
+"""How long the teacher is told before a lesson that was not sent is deleted by date."""
 
 
 class Lesson(msgspec.Struct, frozen=True, tag="lesson_info"):

@@ -99,6 +99,14 @@ class Settings(BaseModel):
         True,
         description="Whether a chapter begins where the board or the shared screen changes page.",
     )
+    record_talk: bool = Field(
+        False,
+        description="Whether teachers may have pupils' voices recorded, lesson by lesson; without it they never are.",
+    )
+    saving_replay: bool = Field(
+        True,
+        description="Whether a small picture of each recording is made for weak lines, while no lesson is live.",
+    )
     streaming_processes: int = Field(
         1,
         ge=1,

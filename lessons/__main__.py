@@ -19,12 +19,15 @@ from lessons.edits import Edits
 from lessons.erase import Eraser
 from lessons.handlers import dispatch
 from lessons.illustrator import Illustrator
+from lessons.join import Joins
 from lessons.library import Library
+from lessons.lowering import Lowering
 from lessons.marks import Marks
 from lessons.metrics import Metrics
 from lessons.receipts import Receipts
 from lessons.recorder import Recorder
 from lessons.retention import Retention
+from lessons.talk import Talk
 from lessons.tracks import Tracks
 from lessons.trim import Trims
 from lessons.writer import Writer
@@ -45,37 +48,59 @@ def main() -> None:
         structlog.get_logger().error("no folder for lessons", folder=str(root), error=str(error))
     boot_id = BOOT_ID.read_text().strip()
     metrics = Metrics(me.registry)
-    live = recovery.recover(root, boot_id, metrics, time.monotonic_ns(), time.time())
+    talk = me.settings.record_talk
+    live = recovery.recover(root, boot_id, metrics, time.monotonic_ns(), time.time(), talk=talk)
     catalogue = Catalogue(me.settings.data_dir / FILE, root)
 
     writer = Writer(catalogue.refresh)
-    recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, lambda folder: illustrator.ask(folder))
+
+    def recorded(folder: Path) -> None:
+        illustrator.ask(folder)
+        if me.settings.saving_replay:
+            lowering.ask(folder.name)
+
+    recorder = Recorder(me.settings.bus, metrics, writer, me.publisher.send, recorded)
     if live:
         recorder.start(live)
-    amendments = Amendments(recorder, Edits(root), catalogue.refresh)
+    edits = Edits(root)
+    amendments = Amendments(recorder, edits, catalogue.refresh)
     illustrator = Illustrator(root, recorder.live_id, amendments.write, look=me.settings.auto_chapters)
     days = me.settings.retention_days
     commands = Commands(
         root, boot_id, recorder, catalogue, metrics, eraser, me.settings.lesson_minutes, days,
-        me.settings.lesson_visibility,
+        me.settings.lesson_visibility, talk=talk,
     )  # fmt: skip
     clock = Clock(me.settings.data_dir, boot_id)
     retention = Retention(root, catalogue, amendments, eraser, receipts, clock, days, recorder.live_id)
+
+    def grown(id: str) -> None:
+        catalogue.refresh(id)
+        recorded(root / id)
+
+    joins = Joins(
+        root, edits, recorder.live_id, commands.get, lambda id: eraser.erase(id, "joined", "teacher"), grown, time.time
+    )  # fmt: skip
+    joins.finish()
     handlers = {
         **commands.handlers(),
         **Library(amendments, commands.get, time.time).handlers(),
+        **joins.handlers(),
         **retention.handlers(),
         **Marks(amendments, time.time).handlers(),
         **Tracks(root, amendments, time.time).handlers(),
         **Trims(root, amendments, time.time, illustrator.ask).handlers(),
+        **Talk(amendments, talk, time.time).handlers(),
     }
     server = CommandPool(me.settings.bus, "lessons", partial(dispatch, handlers))
     me.spawn("writer", writer.run)
-    rate = space.Rate(space.expected_rate(me.settings.video_bitrate))
-    me.spawn("space", space.watch, root, rate, lambda: recorder.live, me.publisher.send, me.stopping)
+    expected = space.expected_rate(me.settings.video_bitrate)
+    lowering = Lowering(root, recorder.live_id, me.settings.video_bitrate_saving, expected)
+    me.spawn("space", space.watch, root, space.Rate(expected), lambda: recorder.live, me.publisher.send, me.stopping)
     me.spawn("recorder", recorder.run, me.stopping)
     me.spawn("illustrator", illustrator.run, me.stopping)
     me.spawn("retention", retention.run, me.stopping)
+    if me.settings.saving_replay:
+        me.spawn("lowering", lowering.run, me.stopping)
     me.start()
     server.serve(me.stopping)
     me.join()

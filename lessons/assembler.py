@@ -134,6 +134,7 @@ class Assembler:
     def resume(cls, part: Part, boot_id: str) -> Assembler:
         """Go on in `part`, which must have a fragment, as if this process had written it."""
         opened, last = part.opened, part.fragments[-1]
+        assert opened.video, "sound alone has another assembler"
         self = cls(opened.number + 1, part.end, boot_id)
         keyed = next((one for one in reversed(part.fragments) if one.keyframe), part.fragments[0])
         key_ns = opened.origin_ns + (keyed.start - opened.start) * SECOND // VIDEO_TIMESCALE

@@ -22,7 +22,7 @@ MOST_S = 60.0
 PACKET_BYTES = 500  # what a packet takes beside its data
 SECOND = 1_000_000_000
 
-Signal = Literal["end_screen", "watch", "stop", "suspend"]
+Signal = Literal["end_screen", "end_talk", "watch", "stop", "suspend"]
 """What the writer is to do between packets: see `lessons.session.Session`."""
 
 

@@ -16,6 +16,7 @@ from appliance.messages import (
     Event,
     FindLessons,
     GetLesson,
+    JoinLessons,
     KeepLesson,
     Lesson,
     LessonList,
@@ -24,6 +25,7 @@ from appliance.messages import (
     Marked,
     MarkLesson,
     PutTrack,
+    RecordTalk,
     RemoveMark,
     RemoveTrack,
     Reply,
@@ -67,6 +69,11 @@ class LessonsClient(LessonFiles):
         """Other words for a lesson, or others who may see it. Refused with `not_found`, `invalid` or `unavailable`.
         Idempotent."""
         return self._lesson(DescribeLesson(id, title, subject, group, teacher, visibility))
+
+    def join(self, id: str, next: str) -> Lesson:
+        """Let the recording of `next` follow that of `id`, as one lesson; `next` is no more. Refused with `not_found`,
+        `invalid`, `conflict` or `unavailable`."""
+        return self._lesson(JoinLessons(id, next), STOP_TIMEOUT_S)
 
     def stop(self, id: str) -> Lesson:
         """End a lesson; returns when all of it is durable. Idempotent."""
@@ -135,6 +142,11 @@ class LessonsClient(LessonFiles):
         if not isinstance(reply, TrimmedLesson):
             raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
         return reply
+
+    def record_talk(self, id: str, on: bool) -> None:
+        """Whether pupils' voices go into the live lesson's recording. Refused with `not_found`, `conflict` or
+        `unavailable`. Idempotent."""
+        self._call(RecordTalk(id, on))
 
     def _lesson(self, command: Command, timeout_s: float = 5.0) -> Lesson:
         reply = self._call(command, timeout_s)

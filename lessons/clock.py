@@ -23,31 +23,33 @@ FILE = "clock.json"
 STEP_S = 3600.0
 AWAY_S = 60 * 86_400.0  # the longest holidays
 STEADY_S = 86_400.0
+PAUSE_S = 3 * 86_400.0  # a weekend is none
 
 Doubt = Literal["", "behind", "stepped", "ahead"]
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What the kit knows of its clock; Unix seconds are `wall`, CLOCK_BOOTTIME is `boot_s`.
+    """What the kit knows of its clock after a look; Unix seconds are `wall`, CLOCK_BOOTTIME is `boot_s`.
 
     `ahead_s` is how far wall time was ahead of boot time when this boot was first seen, `stepped` whether that has
-    changed since. `newest` is the newest wall time believed (None: none yet), `steady_s` how long one in doubt has run
-    steadily, `doubt` why it was not believed.
+    changed since. `since` is the wall time at which the looks began that follow each other without a pause. `newest` is
+    the newest wall time believed (None: none yet), `doubt` why this one is not ("": it is), `steady_s` how long one in
+    doubt has run steadily.
     """
 
     boot: str
     ahead_s: float
     wall: float
     boot_s: float
+    since: float
     newest: float | None = None
     stepped: bool = False
     steady_s: float = 0.0
     doubt: Doubt = ""
 
 
-def look(known: Known | None, boot: str, wall: float, boot_s: float, written: float | None) -> tuple[Known, Doubt]:
-    """What is known after a look at both clocks in boot `boot`, and why the wall clock is not to be believed ("": it
-    is).
+def look(known: Known | None, boot: str, wall: float, boot_s: float, written: float | None) -> Known:
+    """What is known after a look at both clocks in boot `boot`.
 
     `written` is the newest time that lessons and receipts tell. Before the newest known time the clock is `behind`;
     after a step of more than an hour it has `stepped`, for the rest of the boot; more than 60 days after the newest
@@ -57,22 +59,19 @@ def look(known: Known | None, boot: str, wall: float, boot_s: float, written: fl
     ahead_s = known.ahead_s if known and same else wall - boot_s
     stepped = bool(known and same and known.stepped) or abs(wall - boot_s - ahead_s) > STEP_S
     newest = written if known is None or known.newest is None else known.newest
-    seen = Known(boot, ahead_s, wall, boot_s, newest, stepped)
+    since = known.since if known and wall - known.wall <= PAUSE_S else wall
+    seen = Known(boot, ahead_s, wall, boot_s, since, newest, stepped)
     if newest is not None and wall < max(newest, written or newest):
-        return _doubted(seen, "behind")
+        return msgspec.structs.replace(seen, doubt="behind")
     if stepped:
-        return _doubted(seen, "stepped")
+        return msgspec.structs.replace(seen, doubt="stepped")
     if newest is None:
-        return seen, ""  # nothing has a date yet
+        return seen  # nothing has a date yet
     if wall - newest > AWAY_S:
         steady_s = _steady(known, wall, boot_s, same=same) if known else 0.0
         if steady_s < STEADY_S:
-            return _doubted(msgspec.structs.replace(seen, steady_s=steady_s), "ahead")
-    return msgspec.structs.replace(seen, newest=wall), ""
-
-
-def _doubted(known: Known, doubt: Doubt) -> tuple[Known, Doubt]:
-    return msgspec.structs.replace(known, doubt=doubt), doubt
+            return msgspec.structs.replace(seen, steady_s=steady_s, doubt="ahead")
+    return msgspec.structs.replace(seen, newest=wall)
 
 
 def _steady(known: Known, wall: float, boot_s: float, *, same: bool) -> float:
@@ -98,11 +97,11 @@ class Clock:
         """Unix seconds, to be believed or not. Safe from any thread."""
         return self._wall()
 
-    def look(self, written: float | None) -> tuple[float, Doubt]:
-        """Now (Unix seconds), and why not to believe it. Raises OSError: nothing is believed that cannot be kept."""
-        known, doubt = look(self._read(), self._boot, self._wall(), self._boot_s(), written)
+    def look(self, written: float | None) -> Known:
+        """What is known now. Raises OSError: nothing is believed that cannot be kept."""
+        known = look(self._read(), self._boot, self._wall(), self._boot_s(), written)
         durable.write(self._path, msgspec.json.encode(known))
-        return known.wall, doubt
+        return known
 
     def _read(self) -> Known | None:
         try:

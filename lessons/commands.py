@@ -41,11 +41,12 @@ LONGEST_MINUTES = 24 * 60
 
 class Commands:
     """What the service does when asked. `boot_id` names this boot of the machine, `minutes` is how long a lesson is
-    planned when nobody says, `days` how long one is kept, `visibility` who may see a new one."""
+    planned when nobody says, `days` how long one is kept, `visibility` who may see a new one, `talk` whether the school
+    allows pupils' voices in recordings."""
 
     def __init__(
         self, root: Path, boot_id: str, recorder: Recorder, catalogue: Catalogue, metrics: Metrics,
-        eraser: Eraser, minutes: float, days: float, visibility: Visibility = "class",
+        eraser: Eraser, minutes: float, days: float, visibility: Visibility = "class", *, talk: bool = False,
     ) -> None:  # fmt: skip
         self._root = root
         self._boot_id = boot_id
@@ -56,6 +57,7 @@ class Commands:
         self._minutes = minutes
         self._visibility = visibility
         self._days = days
+        self._talk = talk
         self._starting = threading.Lock()
 
     def handlers(self) -> Handlers:
@@ -88,7 +90,7 @@ class Commands:
         id = f"{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         created = Created(id, asked.title, asked.code, at, self._boot_id, at + minutes * 60)
         described = Described(at, None, asked.subject, asked.group, asked.teacher, self._visibility)
-        live = session.create(self._root, created, self._metrics, time.monotonic_ns(), described)
+        live = session.create(self._root, created, self._metrics, time.monotonic_ns(), described, talk=self._talk)
         info = live.info()  # before the writer has it
         self._recorder.start(live)
         self._catalogue.refresh(id)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from lessons.journal import Fragment
+from lessons.low_rung import LOW
 from lessons.recording import Part, Recording, Strand
 
 Cut = tuple[int | None, int | None]  # as `Recording.trim`
@@ -41,7 +42,8 @@ def of(recording: Recording) -> Edition:
     shown = copy.copy(recording)
     shown.trim = None, None
     shown.camera = _restricted(recording.camera, begin, finish)
-    shown.beside = {name: _restricted(one, begin, last) for name, one in recording.beside.items()}
+    # The low rung has other fragments, so that it would begin elsewhere: a lesson that is cut has none.
+    shown.beside = {name: _restricted(one, begin, last) for name, one in recording.beside.items() if name != LOW}
     inside = [index for index, hole in enumerate(recording.holes) if begin < hole.at < finish]
     shown.gaps = [recording.gaps[index] for index in inside]
     shown.holes = [recording.holes[index]._replace(at=recording.holes[index].at - begin) for index in inside]
@@ -76,8 +78,9 @@ def _restricted(strand: Strand, begin: int, end: int) -> Strand:
         found = list(_inside(part, begin, end))
         if not found:
             continue
-        moved = [replace(one, start=one.start - begin) for one in found]
-        parts.append(Part(replace(part.opened, start=moved[0].start), moved, part.closed))
+        shown = [replace(one, start=one.start - begin) for one in found]
+        opened = replace(part.opened, start=shown[0].start, moved=part.opened.moved - begin)
+        parts.append(Part(opened, shown, part.closed))
     return Strand(parts, strand.last_at)
 
 

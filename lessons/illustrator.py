@@ -7,8 +7,6 @@ pictures is no incident.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from appliance.bus import CommandRefused
-from lessons import strip
+from lessons import idle, strip
 from lessons.catalogue import ID
 from lessons.journal import Record
 from lessons.recording import Recording
@@ -67,18 +65,18 @@ class Illustrator:
     def illustrate(self, id: str, must_end: Callable[[], bool]) -> None:
         """Have a lesson's pictures made, then write the marks of the pages that were found."""
         folder = self._root / id
-        command = [sys.executable, "-m", "lessons.illustrate", str(folder), *(["--pages"] if self._look else [])]
+        arguments = [str(folder), *(["--pages"] if self._look else [])]
         try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            status = idle.run("lessons.illustrate", arguments, must_end, LIMIT_S)
         except OSError as error:
             log.warning("lesson not illustrated", lesson=id, error=str(error))
             return
-        if not _finished(process, must_end):
+        if status is None:
             log.info("illustration put off", lesson=id)
-        elif process.returncode == 0:
+        elif status == 0:
             self._mark(id)
         elif folder.exists():
-            log.warning("lesson not illustrated", lesson=id, status=process.returncode)
+            log.warning("lesson not illustrated", lesson=id, status=status)
 
     def _mark(self, id: str) -> None:
         pages = found(read_seen(self._root / id), time.time()) if self._look else []
@@ -118,17 +116,3 @@ def outdated(folder: Path) -> bool:
         return any(part.stat().st_mtime_ns > made for part in folder.glob("part-*.mp4"))
     except FileNotFoundError:
         return True
-
-
-def _finished(process: subprocess.Popen[bytes], must_end: Callable[[], bool]) -> bool:
-    """Wait until the process has ended by itself; else end it, and say False."""
-    deadline = time.monotonic() + LIMIT_S
-    while True:
-        try:
-            process.wait(LOOK_S)
-            return True
-        except subprocess.TimeoutExpired:
-            if must_end() or time.monotonic() > deadline:
-                process.kill()
-                process.wait()
-                return False

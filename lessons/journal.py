@@ -18,7 +18,8 @@ from appliance.lines import frame, whole
 from appliance.messages import Visibility
 
 NAME = "journal.jsonl"
-CAMERA, SCREEN = "camera", "screen"
+CAMERA, SCREEN, TALK = "camera", "screen", "talk"
+JOINED = "joined"  # the reason of a gap where nothing is missing: two recordings meet
 
 
 class Created(msgspec.Struct, frozen=True, tag="created"):
@@ -38,7 +39,8 @@ class PartOpened(msgspec.Struct, frozen=True, tag="part_opened"):
 
     `origin_ns` is the capture time of its first keyframe on the monotonic clock of boot `boot_id`; it stands at
     `start` on the lesson's timeline. `epoch` is the video encoder's, `init_crc` the CRC-32 of the initialisation
-    segment (None in journals of before).
+    segment (None in journals of before). Without `video` it is sound alone, and begins with its first packet. `moved`
+    is how much later it stands on the timeline than the times in its file say, in ticks: it was joined to this lesson.
     """
 
     number: int
@@ -49,9 +51,10 @@ class PartOpened(msgspec.Struct, frozen=True, tag="part_opened"):
     origin_ns: int
     start: int
     codecs: str
-    video: Video
+    video: Video | None
     audio: Audio | None
     init_crc: int | None = None
+    moved: int = 0
 
 
 class Fragment(msgspec.Struct, frozen=True, tag="fragment"):
@@ -185,7 +188,7 @@ class TalkRecorded(msgspec.Struct, frozen=True, tag="talk"):
 
 
 class SourceRecord(msgspec.Struct, frozen=True, tag="source"):
-    """A record of a source recorded beside the camera (`screen`), in parts of its own on the lesson's timeline.
+    """A record of a source recorded beside the camera (`screen`, `talk`), in parts of its own on the lesson's timeline.
 
     Readers that know nothing of it pass over the line and see the camera's recording as it is.
     """

@@ -7,7 +7,7 @@ its end and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from appliance.fmp4 import VIDEO_TIMESCALE
@@ -17,7 +17,7 @@ from lessons.recording import Part, Recording
 SEGMENT_S = 1.5  # with a keyframe a second, segments come out at two seconds
 # The longest possible segment: just short of SEGMENT_S, then a GOP at the assembler's limit of 4 s.
 TARGET_S = 6
-BESIDE_TARGET_S = 14  # the same with the screen's limit of 12 s
+BESIDE_TARGET_S = 14  # the same with the screen's limit of 12 s; of voices each fragment is a keyframe
 
 
 class Segment(NamedTuple):
@@ -104,4 +104,25 @@ def render(recording: Recording, source: str = CAMERA) -> str:
             lines.append(opened.file)
     if ended:
         lines.append("#EXT-X-ENDLIST")
+    return "\n".join(lines) + "\n"
+
+
+def master(recording: Recording, rungs: Mapping[str, str]) -> str:
+    """The multivariant playlist (RFC 8216, section 4.3.4): of each source in `rungs`, the address of its playlist."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    for source, address in rungs.items():
+        found = list(listed(recording.strand(source).parts, segments, ended=recording.state != "live"))
+        rates = [one.length * 8 * VIDEO_TIMESCALE // one.duration for _, cut in found for one in cut]
+        sizes = [(video.width, video.height) for part, _ in found if (video := part.opened.video)]
+        if not rates or not sizes:
+            continue
+        size = sum(one.length for _, cut in found for one in cut)
+        duration = sum(one.duration for _, cut in found for one in cut)
+        codecs = max((part.opened.codecs for part, _ in found), key=len)  # with sound, where some part has none
+        width, height = max(sizes)
+        lines.append(
+            f"#EXT-X-STREAM-INF:BANDWIDTH={max(rates)},AVERAGE-BANDWIDTH={size * 8 * VIDEO_TIMESCALE // duration},"
+            f'RESOLUTION={width}x{height},CODECS="{codecs}"'
+        )
+        lines.append(address)
     return "\n".join(lines) + "\n"

@@ -152,9 +152,7 @@ def sources(recording: Recording | Strand, folder: Path) -> list[Source]:
     ]
 
 
-def open_plan(
-    parts: Sequence[Source], shift: int = 0, titles: Sequence[Title] = (), *, sound_only: bool = False
-) -> Progressive:
+def open_plan(parts: Sequence[Source], titles: Sequence[Title] = (), *, sound_only: bool = False) -> Progressive:
     """`plan` with the parts' files. Raises OSError, MalformedBoxes when a file is not what it was."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")).fileno() for path, _, _ in parts}
@@ -165,16 +163,15 @@ def open_plan(
         def read_at(path: Path, offset: int, length: int) -> bytes:
             return os.pread(files[path], length, offset)
 
-        return plan(parts, read_at, shift, titles, sound_only=sound_only)
+        return plan(parts, read_at, titles, sound_only=sound_only)
 
 
 def plan(
-    parts: Sequence[Source], read_at: ReadAt, shift: int = 0, titles: Sequence[Title] = (), *, sound_only: bool = False
+    parts: Sequence[Source], read_at: ReadAt, titles: Sequence[Title] = (), *, sound_only: bool = False
 ) -> Progressive:
-    """Lay out the download of at least one part, `shift` ticks earlier than in its file. `read_at(path, offset,
-    length)` gives bytes of a part's file. `titles` are the chapters, whose texts stand before all other media. Raises
-    LookupError when there is nothing to play."""
-    tracks, spans = _sound(parts, read_at, shift) if sound_only else _lay_out(parts, read_at, shift)
+    """Lay out the download of at least one part. `read_at(path, offset, length)` gives bytes of a part's file. `titles`
+    are the chapters, whose texts stand before all other media. Raises LookupError when there is nothing to play."""
+    tracks, spans = _sound(parts, read_at) if sound_only else _lay_out(parts, read_at)
     if not spans:
         raise LookupError("nothing is recorded")
     # Chunk offsets have a fixed width: the size of moov is known before the offsets are.
@@ -191,14 +188,16 @@ def plan(
     return Progressive(head, [span._replace(place=span.place + base) for span in spans], ahead)
 
 
-def _lay_out(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict[int, _Chunks], list[Span]]:
+def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunks], list[Span]]:
     """Tracks and spans, places counted from the first byte of media."""
     tracks: dict[int, _Chunks] = {VIDEO_TRACK: _Chunks(VIDEO_TIMESCALE)}
     spans: list[Span] = []
     place = 0
     for path, opened, fragments in parts:
-        rates = {VIDEO_TRACK: VIDEO_TIMESCALE}
-        descriptions = {VIDEO_TRACK: tracks[VIDEO_TRACK].describe(video_entry(opened.video))}
+        rates, descriptions = dict[int, int](), dict[int, int]()
+        if opened.video:
+            rates[VIDEO_TRACK] = VIDEO_TIMESCALE
+            descriptions[VIDEO_TRACK] = tracks[VIDEO_TRACK].describe(video_entry(opened.video))
         if opened.audio:
             rates[AUDIO_TRACK] = opened.audio.rate
             audio = tracks.setdefault(AUDIO_TRACK, _Chunks(opened.audio.rate))
@@ -206,15 +205,15 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict
         for fragment in fragments:
             top = moof(path, fragment, read_at)
             skip = len(top) + 8
-            for found in checked_runs(top, fragment, path, set(rates), shift):
-                run = found._replace(start=found.start - shift * rates[found.track] // VIDEO_TIMESCALE)
+            for found in checked_runs(top, fragment, path, set(rates), opened.moved):
+                run = found._replace(start=found.start + opened.moved * rates[found.track] // VIDEO_TIMESCALE)
                 tracks[run.track].add(run, place + run.offset - skip, descriptions[run.track], rates[run.track])
             spans.append(Span(place, path, fragment.offset + skip, fragment.length - skip))
             place += fragment.length - skip
     return tracks, spans
 
 
-def _sound(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict[int, _Chunks], list[Span]]:
+def _sound(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunks], list[Span]]:
     """The same of the sound alone, which stands in pieces between the pictures."""
     tracks: dict[int, _Chunks] = {}
     spans: list[Span] = []
@@ -227,10 +226,10 @@ def _sound(parts: Sequence[Source], read_at: ReadAt, shift: int) -> tuple[dict[i
         description = audio.describe(audio_entry(opened.audio))
         for fragment in fragments:
             top = moof(path, fragment, read_at)
-            for run in checked_runs(top, fragment, path, {VIDEO_TRACK, AUDIO_TRACK}, shift):
+            for run in checked_runs(top, fragment, path, {VIDEO_TRACK, AUDIO_TRACK}, opened.moved):
                 if run.track != AUDIO_TRACK or not len(run.table):
                     continue
-                moved = run._replace(start=run.start - shift * rate // VIDEO_TIMESCALE)
+                moved = run._replace(start=run.start + opened.moved * rate // VIDEO_TIMESCALE)
                 audio.add(moved, place, description, rate)
                 spans.append(Span(place, path, fragment.offset + run.offset, run.length))
                 place += run.length
@@ -243,9 +242,9 @@ def moof(path: Path, fragment: Fragment, read_at: ReadAt) -> bytes:
     return data[:size] if size <= len(data) else read_at(path, fragment.offset, size)
 
 
-def checked_runs(top: bytes, fragment: Fragment, path: Path, known: set[int], shift: int = 0) -> list[_Run]:
-    """The runs of the tracks `known`, which are as long and as large as the journal says; `fragment` stands `shift`
-    ticks earlier than in its file. Raises MalformedBoxes."""
+def checked_runs(top: bytes, fragment: Fragment, path: Path, known: set[int], moved: int) -> list[_Run]:
+    """The runs of the tracks `known`, which are as long and as large as the journal says; in their file they stand
+    `moved` ticks earlier than there. Raises MalformedBoxes."""
     try:
         runs = list(_runs(top))
     except (KeyError, ValueError, struct.error):  # there are boxes, but not ours
@@ -257,8 +256,8 @@ def checked_runs(top: bytes, fragment: Fragment, path: Path, known: set[int], sh
         place += run.length
     spans = {run.track: (run.start, run.start + int(run.table[:, 0].sum())) for run in runs}
     sound_end = spans.get(AUDIO_TRACK, (0, fragment.audio_end))[1]
-    start = fragment.start + shift
-    pictures = (start, start + fragment.duration)
+    begin = fragment.start - moved
+    pictures = (begin, begin + fragment.duration) if VIDEO_TRACK in known else None
     if place != fragment.length or spans.get(VIDEO_TRACK) != pictures or sound_end != fragment.audio_end:
         raise MalformedBoxes(f"{path.name} is not what its journal says, from byte {fragment.offset} on")
     return runs

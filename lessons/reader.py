@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from appliance.fmp4 import VIDEO_TIMESCALE, init_segment
 from appliance.messages import TrimmedLesson, Visibility
-from lessons import edition, pdf, playlist, receipts, stills, strip, timeline, vtt
+from lessons import edition, low_rung, pdf, playlist, receipts, stills, strip, timeline, vtt
 from lessons.chapter_track import Title
 from lessons.chapters import Chapter, Naming, chapters, titles, to_vtt
 from lessons.edition import Edition
 from lessons.journal import CAMERA, NAME, parse
 from lessons.receipts import Receipt
-from lessons.recording import Part, Recording, fold
+from lessons.recording import Part, Recording, Strand, fold
 
 if TYPE_CHECKING:
     from lessons.progressive import Progressive
 
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-PART = re.compile(r"(part|screen)-\d{4,6}\.mp4")
+PART = re.compile(r"(part|screen|talk|low)-\d{4,6}\.mp4")
 SHEET = re.compile(r"\d{4}\.jpg")
 STILL = re.compile(r"\d{1,15}\.jpg")
 REMEMBERED = 8
@@ -55,6 +55,7 @@ class _Remembered:
         self._good = 0
         self._next_line = 1
         self._last = b""
+        self._low: tuple[tuple[int, int], Strand] | None = None
 
     def update(self, path: Path) -> Recording | None:
         with path.open("rb") as file:
@@ -64,8 +65,7 @@ class _Remembered:
                 file.seek(0)
             data = file.read()
         parsed = parse(data, self._next_line)
-        if self._recording and not parsed.good:
-            return self._recording
+        changed = self._recording is None or parsed.good > 0
         if self._recording is None:
             self._recording = fold(parsed.records)
         else:
@@ -74,9 +74,29 @@ class _Remembered:
         if parsed.good:
             self._last = data[max(0, parsed.good - COMPARED_BYTES) : parsed.good]
         self._good, self._next_line = self._good + parsed.good, parsed.next_line
-        self.edition = edition.of(self._recording) if self._recording else None
-        self.texts = {}
+        if self._recording and (self._add_low_rung(path.parent, self._recording) or changed):
+            self.edition = edition.of(self._recording)
+            self.texts = {}
         return self._recording
+
+    def _add_low_rung(self, folder: Path, recording: Recording) -> bool:
+        """As one more source beside the camera, while it is whole: the journal does not know it. Returns whether that
+        changed anything."""
+        before = recording.beside.pop(low_rung.LOW, None)
+        low = self._low_rung(folder) if recording.state != "live" else None
+        if low and low_rung.complete(recording, low):
+            recording.beside[low_rung.LOW] = low
+        return recording.beside.get(low_rung.LOW) is not before
+
+    def _low_rung(self, folder: Path) -> Strand | None:
+        try:
+            found = (folder / low_rung.INDEX).stat()
+        except FileNotFoundError:
+            return None
+        key = found.st_mtime_ns, found.st_size
+        if self._low is None or self._low[0] != key:
+            self._low = key, low_rung.read(folder)
+        return self._low[1]
 
 
 class Audience(NamedTuple):
@@ -178,6 +198,14 @@ class LessonFiles:
                 return self._absent(id, source)
             return self._text(folder, source, lambda: playlist.render(recording, source))
 
+    def master(self, id: str) -> str:
+        """The HLS playlist of the rungs there are: the camera's, and the low one when all of it is made."""
+        folder = self._folder(id)
+        with self._lock:
+            recording = self._shown(folder).shown
+            rungs = {CAMERA: "index.m3u8", **({low_rung.LOW: "low.m3u8"} if low_rung.LOW in recording.beside else {})}
+            return playlist.master(recording, rungs)
+
     def spans(self, id: str, source: str) -> Spans:
         """Where the source's recording belongs on the lesson's timeline; its playlist has no holes."""
         folder = self._folder(id)
@@ -271,32 +299,31 @@ class LessonFiles:
 
     def sound_init(self, id: str, number: int) -> bytes:
         """What comes before the sound of a part."""
-        audio = self._part(id, number)[0].opened.audio
+        audio = self._part(id, number).opened.audio
         return init_segment(None, audio) if audio else self._absent(id, "sound")
 
     def sound_segment(self, id: str, number: int, first: int, last: int) -> bytes:
         """The sound of a part's fragments from the one at byte `first` to the one at byte `last`."""
         from lessons import sound
 
-        part, recorded = self._part(id, number)
-        shown = [one.offset for one in part.fragments if first <= one.offset <= last]
-        if not (shown and (shown[0], shown[-1]) == (first, last) and part.opened.audio):
+        part = self._part(id, number)
+        found = [one for one in part.fragments if first <= one.offset <= last]
+        if not (found and (found[0].offset, found[-1].offset) == (first, last) and part.opened.audio):
             return self._absent(id, f"sound from {first} to {last}")
-        found = [one for one in recorded.fragments if first <= one.offset <= last]
         path = self._file(id, part.opened.file)
         with path.open("rb") as file:
-            return sound.segment(path, found, lambda _, offset, length: os.pread(file.fileno(), length, offset))
 
-    def _part(self, id: str, number: int) -> tuple[Part, Part]:
-        """A part as it is shown, and as it was recorded."""
+            def read_at(_: Path, offset: int, length: int) -> bytes:
+                return os.pread(file.fileno(), length, offset)
+
+            return sound.segment(path, found, part.opened.moved, read_at)
+
+    def _part(self, id: str, number: int) -> Part:
         folder = self._folder(id)
         with self._lock:
-            shown, _, whole = self._shown(folder)
-            found = [
-                next((part for part in one.parts if part.opened.number == number and part.fragments), None)
-                for one in (shown, whole)
-            ]
-        return (found[0], found[1]) if found[0] and found[1] else self._absent(id, f"part {number}")
+            parts = self._shown(folder).shown.parts
+            found = next((part for part in parts if part.opened.number == number and part.fragments), None)
+        return found or self._absent(id, f"part {number}")
 
     def download(self, id: str, source: str = CAMERA, naming: Naming | None = None) -> Progressive:
         """The whole lesson as one MP4 that can be read at any range, on the lesson's timeline, with its chapters named
@@ -315,7 +342,7 @@ class LessonFiles:
         if not sources:
             return self._absent(id, f"recording of the {source}")
         if plan is None or planned_of is not found:
-            plan = progressive.open_plan(sources, shift, listed, sound_only=source == SOUND)
+            plan = progressive.open_plan(sources, listed, sound_only=source == SOUND)
         with self._lock:
             self._plans[key] = found, plan
             while len(self._plans) > PLANNED:

@@ -24,6 +24,7 @@ from appliance.messages import (
     MICROPHONE_AAC,
     SCREEN_MAIN,
     SCREEN_OPUS,
+    TALK_OPUS,
     Event,
     GetHistory,
     History,
@@ -34,7 +35,7 @@ from appliance.messages import (
 )
 from lessons.assembler import SECOND
 from lessons.backlog import Backlog, Note, Signal
-from lessons.journal import SCREEN, Record
+from lessons.journal import SCREEN, TALK, Record
 from lessons.metrics import Metrics
 from lessons.session import Session
 from lessons.writer import Live, Writer
@@ -82,6 +83,7 @@ class Recorder:
         self._asked_screen_ns = 0
         self._told_ns = 0
         self._told_incident = ""
+        self._told_talk = self._hears_talk = False
         self._slow = False
         self._screen_shared = False
         self._illustrate_at_s = ILLUSTRATE_AT_S
@@ -147,11 +149,12 @@ class Recorder:
         topics = [bus.media_topic(track) for track in (*TRACKS, SCREEN_MAIN, SCREEN_OPUS)]
         subscriber = bus.Subscriber(self._bus, ["capture", "streaming"], [*topics, bus.EVENT_TOPIC], queue=QUEUE)
         self._illustrate_at_s = ILLUSTRATE_AT_S
-        self._slow = self._screen_shared = False
+        self._slow = self._screen_shared = self._hears_talk = False
         seen: set[tuple[str, int, int]] | None = None
         self._writer.begin(live)
         self._tell(live)
         while not stopping.is_set() and self._stop is None:
+            self._follow_switch(subscriber, live.session)
             if self._wants_keyframe(live):
                 self._ask_keyframe()
             self._ask_screen_keyframe(live.session)
@@ -163,12 +166,20 @@ class Recorder:
             elif message == SourceState(SCREEN, live=False) and self._screen_shared:
                 self._screen_shared = False
                 self._signal(live, "end_screen")
+            elif message == SourceState(TALK, live=False) and self._hears_talk:
+                self._signal(live, "end_talk")
             self._tick(live)
         for message in subscriber:
             if isinstance(message, Packet):
                 self._feed(live, message, seen or set())
         subscriber.close()
         self._end(live)
+
+    def _follow_switch(self, subscriber: bus.Subscriber, session: Session) -> None:
+        """Pupils' voices do not even come in here unless they are to be recorded."""
+        if session.records_talk != self._hears_talk:
+            self._hears_talk = not self._hears_talk
+            subscriber.hear(bus.media_topic(TALK_OPUS), self._hears_talk)
 
     def _signal(self, live: Live, what: Signal) -> None:
         live.backlog.signal(what, time.monotonic_ns(), self._wall())
@@ -217,9 +228,10 @@ class Recorder:
             log.debug("keyframe of the screen not asked for", error=str(error))
 
     def _tick(self, live: Live) -> None:
-        """Once a second, and at every incident, tell how the recording goes."""
+        """Once a second, at every incident, and when the teacher's switch is used, tell how the recording goes."""
         now_ns = time.monotonic_ns()
-        if now_ns - self._told_ns < STATE_INTERVAL_NS and self._incident(live, now_ns) == self._told_incident:
+        news = (self._incident(live, now_ns), live.view.state.records_talk)
+        if now_ns - self._told_ns < STATE_INTERVAL_NS and news == (self._told_incident, self._told_talk):
             return
         self._signal(live, "watch")
         self._tell(live)
@@ -241,6 +253,7 @@ class Recorder:
     def _tell(self, live: Live) -> None:
         now_ns = time.monotonic_ns()
         self._told_ns, self._told_incident = now_ns, self._incident(live, now_ns)
+        self._told_talk = live.view.state.records_talk
         elapsed_s = (now_ns - live.session.began_ns) / SECOND
         self._publish(msgspec.structs.replace(live.view.state, incident=self._told_incident, elapsed_s=elapsed_s))
 

@@ -183,6 +183,10 @@ class Recording:
             case Fragment():
                 self._fill_in(record)
                 self.camera.apply(record)
+            case PartOpened():
+                # A lesson that has grown is another than the one that was sent, or that somebody was warned of.
+                self.sent, self.warned_at = {}, None
+                self.camera.apply(record)
             case _:
                 self.camera.apply(record)
 

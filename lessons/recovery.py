@@ -201,18 +201,20 @@ def goes_on(recording: Recording, at: float) -> bool:
     return since_s < YOUNG_S or (planned_end is not None and at < planned_end)
 
 
-def recover(root: Path, boot_id: str, metrics: Metrics, now_ns: int, at: float) -> Session | None:
-    """Repair open lessons; returns the newest one when it is to go on, and closes the others."""
+def recover(
+    root: Path, boot_id: str, metrics: Metrics, now_ns: int, at: float, *, talk: bool = False
+) -> Session | None:
+    """Repair open lessons; returns the newest one when it is to go on, and closes the others. `talk` as in Session."""
     session = None
     for index, one in enumerate(reversed(open_lessons(root))):
         if not index and one.ended is None and goes_on(one.recording, at):
-            session = _go_on(root, one, boot_id, metrics, now_ns, at)
+            session = _go_on(root, one, boot_id, metrics, now_ns, at, talk=talk)
         else:
             _close(root, one, one.ended or Interrupted(at))
     return session
 
 
-def _go_on(root: Path, one: Repaired, boot_id: str, metrics: Metrics, now_ns: int, at: float) -> Session:
+def _go_on(root: Path, one: Repaired, boot_id: str, metrics: Metrics, now_ns: int, at: float, *, talk: bool) -> Session:
     recording = one.recording
     part = recording.parts[-1] if recording.parts else None
     same_boot = part is not None and part.opened.boot_id == boot_id
@@ -232,7 +234,7 @@ def _go_on(root: Path, one: Repaired, boot_id: str, metrics: Metrics, now_ns: in
     log.info("lesson goes on", lesson=recording.created.id, at_s=recording.duration_s, same_boot=same_boot)
     return Session(
         root / recording.created.id, recording, one.journal_length, one.next_line, assembler, boot_id, metrics,
-        since_ns, ended_ns,
+        since_ns, ended_ns, talk=talk,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """When lessons end: their dates, the warning before, and the thread that lets them go.
 
 A lesson that an uplink has goes at its date. One that was not sent goes a week after its teacher was warned, at the
-earliest; a warning counts for the date it was given for. Nothing goes to make room, and nothing while the clock is in
-doubt (`lessons.clock`): no date is worth a lesson.
+earliest; a warning counts for the date it was given for, and has to be given anew after a pause in which nobody could
+read it. Nothing goes to make room, and nothing while the clock is in doubt (`lessons.clock`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import msgspec
 import structlog
 
 from appliance.bus import CommandRefused
-from appliance.messages import Done, KeepLesson, Lesson
+from appliance.messages import WARNING_S, Done, KeepLesson, Lesson
 from lessons.amendments import Amendments
 from lessons.catalogue import Catalogue
-from lessons.clock import Clock
+from lessons.clock import Clock, Known
 from lessons.erase import Eraser
 from lessons.handlers import Handlers
 from lessons.journal import NAME, Described, Record, Warned, parse
@@ -30,7 +30,6 @@ from lessons.session import describe
 log = structlog.get_logger()
 
 DAY_S = 86_400.0
-WARNING_S = 7 * DAY_S
 EARLIEST = 1_735_689_600.0  # 2025: a lesson from before this program is one of a kit whose clock was wrong
 LONGEST_DAYS = 3650
 FIRST_S, EVERY_S = 600.0, 3600.0  # what sets the clock after a start has had its time
@@ -50,14 +49,16 @@ class Erase:
     id: str
 
 
-def dated(lesson: Lesson, days: float) -> Lesson:
+def dated(lesson: Lesson, days: float, since: float = 0.0) -> Lesson:
     """The lesson with the date that holds for it: its own, else `days` after its start, else none. A warning that was
-    given for another date is none."""
+    given for another date, or before Unix time `since`, is none."""
     ends_at = lesson.ends_at
     if ends_at is None and lesson.started_at >= EARLIEST:
         ends_at = lesson.started_at + days * DAY_S
-    warned = lesson.warned_at is not None and ends_at is not None and lesson.warned_at >= ends_at - WARNING_S
-    return msgspec.structs.replace(lesson, ends_at=ends_at, warned_at=lesson.warned_at if warned else None)
+    warned_at = lesson.warned_at
+    if warned_at is not None and (ends_at is None or warned_at < max(ends_at - WARNING_S, since)):
+        warned_at = None
+    return msgspec.structs.replace(lesson, ends_at=ends_at, warned_at=warned_at)
 
 
 def plan(lessons: Iterable[Lesson], now: float, *, trusted: bool) -> list[Warn | Erase]:
@@ -126,16 +127,16 @@ class Retention:
         self._eraser.finish()
         try:
             lessons = self._catalogue.all()
-            now, doubt = self._clock.look(self._written(lessons))
+            clock = self._clock.look(self._written(lessons))
         except OSError as error:
             log.warning("dates of lessons not looked at", error=str(error))
             return
-        if doubt:
-            log.warning("no lesson is deleted by date: the clock is in doubt", why=doubt)
-        over = [dated(lesson, self._days) for lesson in lessons if lesson.id != self._live()]
-        for step in plan(over, now, trusted=not doubt):
+        if clock.doubt:
+            log.warning("no lesson is deleted by date: the clock is in doubt", why=clock.doubt)
+        over = [dated(lesson, self._days, clock.since) for lesson in lessons if lesson.id != self._live()]
+        for step in plan(over, clock.wall, trusted=not clock.doubt):
             with self._deciding:
-                self._carry_out(step, now)
+                self._carry_out(step, clock)
 
     def _written(self, lessons: Sequence[Lesson]) -> float | None:
         """The newest time that was written down."""
@@ -145,18 +146,20 @@ class Retention:
             times += [receipt.erasing.wall, receipt.erased_at or 0.0, *receipt.told.values()]
         return max(times, default=None)
 
-    def _carry_out(self, step: Warn | Erase, now: float) -> None:
+    def _carry_out(self, step: Warn | Erase, clock: Known) -> None:
         """Decide once more by the journal, which is the truth, and do it."""
         try:
             if isinstance(step, Warn):
-                self._amendments.write(step.id, lambda known, _: [Warned(now)] if self._holds(step, known, now) else [])
+                told = Warned(clock.wall)
+                self._amendments.write(step.id, lambda known, _: [told] if self._holds(step, known, clock) else [])
                 log.info("lesson will be deleted in a week", lesson=step.id)
-            elif self._holds(step, fold(parse((self._root / step.id / NAME).read_bytes()).records), now):
+            elif self._holds(step, fold(parse((self._root / step.id / NAME).read_bytes()).records), clock):
                 self._eraser.erase(step.id, "date", "")
         except (OSError, LookupError, CommandRefused) as error:
             log.warning("what is due for a lesson is not done", lesson=step.id, error=str(error))
 
-    def _holds(self, step: Warn | Erase, recording: Recording | None, now: float) -> bool:
+    def _holds(self, step: Warn | Erase, recording: Recording | None, clock: Known) -> bool:
         if recording is None:
             return False
-        return plan([dated(describe(recording, thumbnail=False), self._days)], now, trusted=True) == [step]
+        lesson = dated(describe(recording, thumbnail=False), self._days, clock.since)
+        return plan([lesson], clock.wall, trusted=True) == [step]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -24,8 +25,10 @@ from lessons import edition
 from lessons.assembler import SCREEN_RULES, SECOND, Append, Assembler, Close, Order
 from lessons.journal import (
     CAMERA,
+    JOINED,
     NAME,
     SCREEN,
+    TALK,
     Created,
     Described,
     Fragment,
@@ -35,10 +38,12 @@ from lessons.journal import (
     Record,
     SourceRecord,
     Stopped,
+    TalkRecorded,
     encode,
 )
 from lessons.metrics import Metrics
 from lessons.recording import Recording
+from lessons.voices import Voices
 
 log = structlog.get_logger()
 
@@ -48,6 +53,7 @@ OVERFLOW_TOLD_S = 60.0
 SCREEN_FRESH_S = 2.0
 SCREEN_KEYFRAME_S = 3.0  # how far apart replay can begin
 SCREEN_STALL_S = 12.0  # a screen on which nothing moves is sent about once a second
+TALK_STALL_S = 2.0
 THUMBNAIL = "thumbnail.jpg"
 RESERVE = ".reserve"
 RESERVE_BYTES = 64 * 1024
@@ -65,13 +71,15 @@ def reserve(folder: Path) -> None:
 
 
 def create(
-    root: Path, created: Created, metrics: Metrics, now_ns: int, described: Described | None = None
+    root: Path, created: Created, metrics: Metrics, now_ns: int, described: Described | None = None, *,
+    talk: bool = False,
 ) -> Session:  # fmt: skip
     """A new lesson. Where the disk refuses it, it is live all the same, with that as its `incident`, and gets its
-    folder and its journal when the disk takes them."""
+    folder and its journal when the disk takes them. `talk` as in Session."""
     first: list[Record] = [created] if described is None else [created, described]
     return Session(
-        root / created.id, Recording(created), 0, 1, None, created.boot_id, metrics, now_ns, now_ns, first
+        root / created.id, Recording(created), 0, 1, None, created.boot_id, metrics, now_ns, now_ns, first,
+        talk=talk,
     )  # fmt: skip
 
 
@@ -90,12 +98,15 @@ def settle(folder: Path, first: Sequence[Record]) -> int:
         raise
 
 
+Assembles = TypeVar("Assembles", Assembler, Voices)
+
+
 @dataclass
-class _Track:
+class _Track(Generic[Assembles]):
     """One source's way to disk: what assembles it, and the part file that is open."""
 
     source: str
-    assembler: Assembler | None = None
+    assembler: Assembles | None = None
     file: Appender | None = None
     file_name: str = ""
 
@@ -110,13 +121,15 @@ class Session:
 
     Without a `journal_length` (0) it has no folder yet, and makes one, now or as soon as the disk takes it. `since_ns`
     says from which capture time on the capture's history is of interest, `ended_ns` when what is recorded
-    ended, `began_ns` when the lesson began by that. `id`, `folder`, `since_ns`, `began_ns`, `waiting` and
-    `screen_wants_keyframe` are safe to read from any thread.
+    ended, `began_ns` when the lesson began by that. `talk` is the school's setting: without it no voice of a pupil is
+    recorded, whatever the journal says of the teacher's switch. `id`, `folder`, `since_ns`, `began_ns`, `waiting`,
+    `records_talk` and `screen_wants_keyframe` are safe to read from any thread.
     """
 
     def __init__(
         self, folder: Path, recording: Recording, journal_length: int, next_line: int, assembler: Assembler | None,
         boot_id: str, metrics: Metrics, since_ns: int, ended_ns: int, first: Sequence[Record] = (),
+        *, talk: bool = False,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.recording = recording
@@ -125,8 +138,12 @@ class Session:
         self.began_ns = ended_ns - int((recording.duration_s + recording.lost_s) * SECOND)
         self._boot_id = boot_id
         self._metrics = metrics
-        self._camera = _Track(CAMERA, assembler)
-        self._screen = _Track(SCREEN)
+        self._camera = _Track[Assembler](CAMERA, assembler)
+        self._screen = _Track[Assembler](SCREEN)
+        self._talk = _Track[Voices](TALK)
+        self._talk_allowed = talk
+        self._talk_ns = self._talk_since_ns = 0
+        self._owed: tuple[Record, ...] = ()
         self._screen_ns = self._screen_key_ns = 0
         self._missing = 0
         self._journal: Appender | None = None
@@ -157,9 +174,15 @@ class Session:
         return assembler is not None and assembler.waiting
 
     @property
-    def version(self) -> tuple[int, str, str]:
+    def version(self) -> tuple[int, str, str, bool]:
         """Changes with what `state` and `info` say."""
-        return self._next_line, self.incident, self.recording.state
+        return self._next_line, self.incident, self.recording.state, self.records_talk
+
+    @property
+    def records_talk(self) -> bool:
+        """Whether pupils' voices are being recorded: the school's setting and the teacher's switch both say so."""
+        recording = self.recording
+        return self._talk_allowed and recording.records_talk and recording.state == "live"
 
     def screen_wants_keyframe(self, now_ns: int) -> bool:
         """Whether a screen comes in that only a keyframe can record, or make seekable again."""
@@ -172,6 +195,9 @@ class Session:
         """Record one packet; writes when a fragment is complete. Disk errors become `incident`."""
         if packet.source == SCREEN:
             self._feed_screen(packet, now_ns, at)
+            return
+        if packet.source == TALK:
+            self._feed_talk(packet, now_ns, at)
             return
         if isinstance(packet.format, VideoFormat):
             self._video_ns = now_ns
@@ -201,13 +227,30 @@ class Session:
             self._carry_out(self._screen.assembler.finish(at, "ended"), self._screen, now_ns)
             self._screen.assembler = None
 
+    def _feed_talk(self, packet: Packet, now_ns: int, at: float) -> None:
+        camera, talk = self._camera.assembler, self._talk
+        if camera is None or not self.records_talk or packet.pts_ns < self._talk_since_ns:
+            return
+        if talk.assembler is None:
+            strand = self.recording.strand(TALK)
+            number = strand.parts[-1].opened.number + 1 if strand.parts else 1
+            talk.assembler = Voices(number, strand.end, self._boot_id, camera.place)
+        self._talk_ns = now_ns
+        self._carry_out(talk.assembler.push(packet, at), talk, now_ns)
+
+    def end_talk(self, now_ns: int, at: float) -> None:
+        """Nobody speaks any more, or is to be recorded: make what there is durable. Idempotent."""
+        if self._talk.assembler:
+            self._carry_out(self._talk.assembler.finish(at, "ended"), self._talk, now_ns)
+            self._talk.assembler = None
+
     def overflow(self, lost: int, now_ns: int, at: float) -> None:
         """`lost` packets are missing here, for the disk was too slow for too long: end the parts before the hole."""
         log.error("the disk was too slow", lesson=self.id, lost_packets=lost)
         self._metrics.overflows.inc()
         self._metrics.overflowed.inc(lost)
         self._finish(now_ns, at, "overflow")
-        self._screen.assembler = None
+        self._screen.assembler = self._talk.assembler = None
         if not self.incident.startswith("disk"):
             self.incident, self._overflow_ns = "overflow", now_ns
 
@@ -217,7 +260,7 @@ class Session:
         self._let_go()
 
     def _finish(self, now_ns: int, at: float, reason: str | None) -> None:
-        for track in (self._screen, self._camera):
+        for track in (self._talk, self._screen, self._camera):
             if track.assembler:
                 self._carry_out(track.assembler.finish(at, reason), track, now_ns)
 
@@ -245,16 +288,31 @@ class Session:
         noted = tuple(records)
         if not noted:
             return
+        switched = [one for one in noted if isinstance(one, TalkRecorded)]
+        for one in switched:
+            self._switch_talk(one, now_ns)
         try:
             self._write_journal(noted)
         except OSError as error:
+            self._owed += tuple(one for one in switched if not one.on)
             self._refused(error, now_ns)
             raise
+
+    def _switch_talk(self, switch: TalkRecorded, now_ns: int) -> None:
+        """Nothing that was said before it was switched on is recorded, nor, whatever the disk says to it, after it was
+        switched off."""
+        if switch.on:
+            self._talk_since_ns = now_ns
+        else:
+            self.end_talk(now_ns, switch.wall)
+            self.recording.apply(switch)
 
     def watch(self, now_ns: int, at: float) -> None:
         """Notice that no picture comes; called about once a second."""
         if now_ns - self._screen_ns > SCREEN_STALL_S * SECOND:
             self.end_screen(now_ns, at)
+        if now_ns - self._talk_ns > TALK_STALL_S * SECOND:
+            self.end_talk(now_ns, at)
         if self._video_ns is None:
             self._video_ns = now_ns
         silent = now_ns - self._video_ns > NO_VIDEO_S * SECOND
@@ -271,6 +329,7 @@ class Session:
             created.id, created.code, about.title, recording.state, created.started_at, recording.duration_s,
             recording.bytes, self.incident, recording.duration_s + recording.lost_s, recording.lost_s,
             len(recording.gaps), created.planned_end, about.subject, about.group, about.teacher, about.visibility,
+            self.records_talk,
         )  # fmt: skip
 
     def info(self) -> Lesson:
@@ -301,7 +360,7 @@ class Session:
             self._journal_length = settle(self.folder, self._first)
             self._next_line = len(self._first) + 1
 
-    def _carry_out(self, orders: Iterable[Order], track: _Track, now_ns: int) -> None:
+    def _carry_out(self, orders: Iterable[Order], track: _Track[Assembler] | _Track[Voices], now_ns: int) -> None:
         try:
             for order in orders:
                 match order:
@@ -313,7 +372,7 @@ class Session:
         except OSError as error:
             self._refused(error, now_ns)
 
-    def _append(self, order: Append, track: _Track) -> None:
+    def _append(self, order: Append, track: _Track[Assembler] | _Track[Voices]) -> None:
         began = time.perf_counter()
         if track.file_name != order.file:
             track.close_file()
@@ -334,11 +393,13 @@ class Session:
 
     def _write_journal(self, records: tuple[Record, ...]) -> None:
         self._settle()
+        records = (*self._owed, *records)
         if self._journal is None:
             self._journal = Appender(self.folder / NAME, length=self._journal_length)
         self._journal.append(encode(records, self._next_line))
         self._journal_length = self._journal.length
         self._next_line += len(records)
+        self._owed = ()
         for record in records:
             self.recording.apply(record)
             if isinstance(record, Gap):
@@ -351,7 +412,8 @@ class Session:
         log.error("the disk refused", lesson=self.id, incident=self.incident, error=str(error))
         self._retry_ns = now_ns + int(RETRY_S * SECOND)
         self._count_missing()
-        self._camera.assembler, self._screen.assembler, self._missing = None, None, 0
+        self._camera.assembler, self._missing = None, 0
+        self._screen.assembler = self._talk.assembler = None
         self._let_go()
         if self.incident == "disk_full":
             self._close_parts()
@@ -360,7 +422,7 @@ class Session:
         """Tell the journal of a full disk that the parts end here, so that all of them is played: half of the space set
         aside is for that."""
         closing: list[Record] = []
-        for source in (CAMERA, SCREEN):
+        for source in (CAMERA, SCREEN, TALK):
             parts = self.recording.strand(source).parts
             if parts and parts[-1].fragments and parts[-1].closed is None:
                 closing += _named(source, [PartClosed(parts[-1].opened.number, self.incident)])
@@ -381,7 +443,7 @@ class Session:
             self._missing = camera.missing
 
     def _let_go(self) -> None:
-        for track in (self._camera, self._screen):
+        for track in (self._camera, self._screen, self._talk):
             track.close_file()
         if self._journal:
             self._journal.close()
@@ -407,7 +469,8 @@ def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
     created, about, shown = recording.created, recording.about, edition.of(recording).shown
     return Lesson(
         created.id, created.code, about.title, recording.state, created.started_at, shown.duration_s,
-        recording.bytes, sum(1 for part in shown.parts if part.fragments), len(shown.gaps), thumbnail,
+        recording.bytes, sum(1 for part in shown.parts if part.fragments),
+        sum(gap.reason != JOINED for gap in shown.gaps), thumbnail,
         screen_s(shown), about.subject, about.group, about.teacher, about.visibility, about.ends_at,
         bool(recording.sent), recording.warned_at,
     )  # fmt: skip

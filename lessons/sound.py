@@ -64,14 +64,14 @@ def render(recording: Recording) -> str:
     return "\n".join(lines) + "\n"
 
 
-def segment(path: Path, fragments: Sequence[Fragment], read_at: ReadAt) -> bytes:
-    """The sound of `fragments`, as the journal has them, of the part file `path`, as one fragment. Raises OSError,
-    MalformedBoxes."""
+def segment(path: Path, fragments: Sequence[Fragment], moved: int, read_at: ReadAt) -> bytes:
+    """The sound of `fragments` of the part file `path`, where they stand `moved` ticks earlier, as one fragment with
+    the times of the file. Raises OSError, MalformedBoxes."""
     samples: list[Sample] = []
     start = place = 0
     for one in fragments:
         top = moof(path, one, read_at)
-        found = checked_runs(top, one, path, {VIDEO_TRACK, AUDIO_TRACK})
+        found = checked_runs(top, one, path, {VIDEO_TRACK, AUDIO_TRACK}, moved)
         for run in (each for each in found if each.track == AUDIO_TRACK and len(each.table)):
             durations, sizes = run.table[:, 0].tolist(), run.table[:, 1].tolist()
             data = read_at(path, one.offset + run.offset, run.length)

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.chapters import Chapter, chapters
 from lessons.edition import Edition
-from lessons.journal import SCREEN
+from lessons.journal import SCREEN, TALK
+from lessons.low_rung import LOW
 from lessons.playlist import Span, spans
 from lessons.recording import Part
 
@@ -35,7 +36,8 @@ class Silence(NamedTuple):
 
 class Timeline(NamedTuple):
     """One lesson as its replay shows it now. `stills` are the places (ticks) of which there is a picture, `strip`
-    whether there are some for the seek bar, `trimmed_s` how much its teacher cut off, `sound` whether there is any."""
+    whether there are some for the seek bar, `talk` is where pupils' voices are recorded, `low` whether there is a low
+    rung, `trimmed_s` how much its teacher cut off, `sound` whether there is any."""
 
     state: Literal["live", "ended", "interrupted"]
     duration_s: float
@@ -45,6 +47,8 @@ class Timeline(NamedTuple):
     silent: list[Silence]
     stills: Collection[int] = ()
     strip: bool = False
+    talk: Sequence[Span] = ()
+    low: bool = False
     trimmed_s: float = 0.0
     sound: bool = False
 
@@ -65,6 +69,8 @@ def of(edition: Edition, stills: Collection[int] = (), *, strip: bool = False) -
         silent(recording.parts),
         stills,
         strip,
+        tuple(spans(recording, TALK)),
+        LOW in recording.beside,
         (edition.whole.end - recording.end) / VIDEO_TIMESCALE,
         any(part.opened.audio and part.fragments for part in recording.parts),
     )

@@ -80,6 +80,8 @@ class Writer:
                 _write(what, session, now_ns)
             case "end_screen":
                 session.end_screen(now_ns, at)
+            case "end_talk":
+                session.end_talk(now_ns, at)
             case "watch":
                 session.watch(now_ns, at)
             case "suspend":

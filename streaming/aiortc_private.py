@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import random
 import socket
 import struct
 import time
@@ -46,6 +47,9 @@ _STUN_ERRORS = (struct.error, LookupError)
 # What setRemoteDescription and createAnswer raise on an offer that was readable but cannot be answered.
 NEGOTIATION_ERRORS = (*PARSE_ERRORS, InternalError, InvalidAccessError, InvalidStateError, OperationError)
 
+CONSENT_S = 5.0
+WAKING_PAUSE_S = 0.1  # beside the half second that an answer is waited for
+AWAY_NS = 2_500_000_000  # a browser is heard at least once a second; some of that may be lost
 # A viewer's bounded backlog: a second of picture at 2 Mb/s (the kernel doubles it for its own bookkeeping).
 SEND_BUFFER_BYTES = 256 * 1024
 _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -73,8 +77,9 @@ class _Nominated(dict[int, Any]):
 class Connection:
     """One browser's connection, whichever way media goes. Calls back on its loop: `on_rtcp(data)` with decrypted
     compound packets, `on_gone()` when the connection is lost. `heard_ns` is when a datagram last came from the browser
-    (0: never). `path` is what encrypts and sends RTP to the browser now, None while there is no way to it; ICE may
-    change its mind about the pair at any time. Of media and feedback, `most_per_s` datagrams a second are looked at."""
+    (0: never). `path` is what encrypts and sends RTP to the browser now, None while there is no way to it, or while it
+    rests; ICE may change its mind about the pair at any time. Who is silent is for the owner to give up, not for ICE.
+    Of media and feedback, `most_per_s` datagrams a second are looked at."""
 
     most_per_s = gate.FEEDBACK_PER_S
 
@@ -97,6 +102,8 @@ class Connection:
         self._pair: Any = None
         self._socket: socket.socket | None = None
         self.path: SrtpPath | None = None
+        self._resting: SrtpPath | None = None
+        self._waking: asyncio.Future[None] | None = None
         self._address: tuple[str, int] = ("", 0)
 
     def _prepare(self, kind: str) -> None:
@@ -109,6 +116,7 @@ class Connection:
         self._extend(offer)
         await self._gather(addresses)
         self._connection.data_received = self._guard(self._connection.data_received)
+        self._connection.query_consent = self._ask_consent
         self._dtls._handle_rtcp_data = self._handle_rtcp
         self._hasten()
         await self._pc.setLocalDescription(await self._pc.createAnswer())
@@ -159,7 +167,7 @@ class Connection:
             if not data:
                 return
             if self._is_peer(address):
-                self.heard_ns = time.monotonic_ns()
+                self._heard(time.monotonic_ns())
                 if gate.is_stun(data) and not self._checks.take(self.heard_ns):
                     return
             elif not self._may_introduce(data):
@@ -168,6 +176,12 @@ class Connection:
                 receive(data, address)
 
         return receive_checked
+
+    def _heard(self, now_ns: int) -> None:
+        """A datagram came from the browser's address."""
+        before_ns, self.heard_ns = self.heard_ns, now_ns
+        if before_ns and now_ns - before_ns > AWAY_NS and self._resting is None:
+            self._back()
 
     def _may_introduce(self, data: bytes) -> bool:
         connection = self._connection
@@ -246,6 +260,36 @@ class Connection:
             return None
         return time.monotonic_ns() - asked_ns
 
+    async def _ask_consent(self) -> None:
+        """In place of aioice's own, which ends a connection that is not answered for half a minute: a browser whose
+        network was away for longer is still there."""
+        while True:
+            await asyncio.sleep(CONSENT_S * random.uniform(0.8, 1.2))  # RFC 7675 section 5.1
+            await self.round_trip_ns()
+
+    def rest(self) -> None:
+        """The browser is silent: send it no media (RFC 7675 section 5.1) until it has answered a check again. Chromium
+        sends none itself once fifteen seconds of its own were not answered, but takes the kit's for a new beginning.
+        Idempotent."""
+        if self.path is not None:
+            self._resting, self.path = self.path, None
+            self._waking = asyncio.ensure_future(self._wake())
+
+    @property
+    def resting(self) -> bool:
+        return self._resting is not None
+
+    async def _wake(self) -> None:
+        while self._resting is not None:
+            if await self.round_trip_ns() is None:
+                await asyncio.sleep(WAKING_PAUSE_S)
+            elif self._resting is not None:
+                self.path, self._resting = self._resting, None
+                self._back()
+
+    def _back(self) -> None:
+        """The browser was silent for a while, and is not any more."""
+
     def _repoint(self) -> None:
         """Send to the nominated pair from now on."""
         pair = self._connection._nominated.get(1)
@@ -253,7 +297,7 @@ class Connection:
             return
         if self._socket is not None:
             self._socket.close()
-        self._socket, self.path, self._pair = None, None, pair
+        self._socket, self.path, self._resting, self._pair = None, None, None, pair
         if pair is not None:
             self._socket = pair.protocol.transport.get_extra_info("socket").dup()
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -279,7 +323,7 @@ class Connection:
 
     def _end_looking(self) -> None:
         """aioice's own look at its checks may come after its close, and would begin to ask for consent for ever."""
-        for task in (self._looking, self._connection._query_consent_task):
+        for task in (self._looking, self._waking, self._connection._query_consent_task):
             if task is not None:
                 task.cancel()
 
@@ -288,15 +332,15 @@ class Connection:
             await self._pc.close()
         finally:
             self._end_looking()
-            self._srtp = self._pair = self.path = None
+            self._srtp = self._pair = self.path = self._resting = None
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
 
 
 class Peer(Connection):
-    """A viewer's connection: `on_ready(tracks)` is called once ICE and DTLS are done, `on_path()` whenever `path` has
-    changed. `ssrcs` are those to send with."""
+    """A viewer's connection: `on_ready(tracks)` is called once ICE and DTLS are done, `on_path()` whenever ICE has
+    changed `path`, `on_back()` when the browser is heard after a silence. `ssrcs` are those to send with."""
 
     def __init__(
         self,
@@ -307,8 +351,10 @@ class Peer(Connection):
         on_rtcp: Callable[[bytes], None],
         on_gone: Callable[[], None],
         on_path: Callable[[], None] = lambda: None,
+        on_back: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_ready, self._on_path, self._ssrcs = on_ready, on_path, ssrcs
+        self._on_back = on_back
         self._negotiated: list[Negotiated] = []
         super().__init__(kinds, on_rtcp=on_rtcp, on_gone=on_gone)
 
@@ -323,6 +369,9 @@ class Peer(Connection):
     def _repoint(self) -> None:
         super()._repoint()
         self._on_path()
+
+    def _back(self) -> None:
+        self._on_back()
 
     def _extend(self, offer: Offer) -> None:
         offered = {

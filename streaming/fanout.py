@@ -167,8 +167,10 @@ class Fanout:
         self._metrics.sessions.inc()
 
     def make_room(self, owner: str) -> None:
-        """End what one viewer has too many of, before one more: those that never connected first, then the oldest."""
-        own = sorted((one for one in self.viewers.values() if one.owner == owner), key=lambda one: one.connected)
+        """End what one viewer has too many of, before one more: those that never connected first, then those
+        that rest, then the oldest."""
+        own = [one for one in self.viewers.values() if one.owner == owner]
+        own.sort(key=lambda one: (one.connected, not one.resting))
         for viewer in own[: max(0, len(own) + 1 - MOST_OF_ONE)]:
             self.remove(viewer)
 
@@ -240,9 +242,7 @@ class Fanout:
         """Reports, waiting keyframe wishes, late handshakes, counters, and the event for everybody."""
         for viewer in list(self.viewers.values()):
             if viewer.connected and viewer.silent(now_ns):
-                if count := self._silent.hit(now_ns / clock.NS):
-                    log.info("a viewer fell silent", viewer=viewer.name, count=count)
-                self.remove(viewer)
+                self._rest(viewer, now_ns)
             elif viewer.connected:
                 viewer.tick(now_ns)
                 self._count(viewer)
@@ -261,16 +261,25 @@ class Fanout:
         self._metrics.worst_loss.set(max((viewer.loss for viewer in self.viewers.values()), default=0.0))
         self.announce()
 
+    def _rest(self, viewer: Viewer, now_ns: int) -> None:
+        if viewer.gone(now_ns):
+            self.remove(viewer)
+        elif not viewer.resting:
+            if count := self._silent.hit(now_ns / clock.NS):
+                log.info("a viewer fell silent", viewer=viewer.name, count=count)
+            viewer.rest()
+
     def _let_probe(self, now_ns: int) -> None:
         """A few viewers at a time try for more: many share a line, and what one finds free, others may have found."""
-        connected = [viewer for viewer in self.viewers.values() if viewer.connected]
+        connected = [viewer for viewer in self.viewers.values() if viewer.connected and not viewer.resting]
         free = MOST_PROBES - sum(viewer.probing for viewer in connected)
         for viewer in [viewer for viewer in connected if viewer.wants_probe(now_ns)][: max(0, free)]:
             viewer.probe()
 
     def announce(self) -> None:
-        """Publish who is connected: who also watches the screen counts once."""
-        connected = [viewer for viewer in self.viewers.values() if viewer.connected and viewer.source == "camera"]
+        """Publish who is connected: who also watches the screen counts once, who rests not at all."""
+        there = [viewer for viewer in self.viewers.values() if viewer.connected and not viewer.resting]
+        connected = [viewer for viewer in there if viewer.source == "camera"]
         self._metrics.viewers.set(len(connected))
         teachers = sum(viewer.role == "teacher" for viewer in connected)
         names = sorted(viewer.name for viewer in connected if viewer.role == "pupil")

@@ -28,6 +28,7 @@ class Step(IntEnum):
 RATES: Mapping[Step, int] = {Step.STILL: 32_000, Step.LOW: 432_000, Step.HIGH: 1_532_000}
 NO_PICTURE_BPS = 150_000  # a line that carries less gets stills
 THIN_SHARE = 0.75  # and one that carries less than this share of the low rung
+DEAF_NS = NS
 SETTLE_NS = NS  # after a step down its queues drain: what is heard meanwhile is about the step above
 RAMP_NS = NS * 3 // 2  # a probe grows slowly: it ends before it has filled a queue that sound must pass
 HOLD_NS = NS
@@ -65,33 +66,54 @@ class Ladder:
         self._on_trial = False
         self._probe_ns: int | None = None
         self._heard_ns = now_ns
+        self._deaf_until_ns = now_ns
         self.sent = self._signs.sent
         self.suspicious = self._signs.suspicious
 
     # --- what is heard ---------------------------------------------------------------------------------------
 
+    def back(self, now_ns: int) -> None:
+        """The viewer is heard again after a silence. That nothing came through meanwhile is no sign of a weak line, and
+        what is heard within DEAF_NS may be about that time."""
+        self._deaf_until_ns = now_ns + DEAF_NS
+        self._probe_ns = None
+        self._calm_since_ns = now_ns
+        self._signs.begin_anew()
+
+    def _is_deaf(self, now_ns: int) -> bool:
+        """Forgets, if so, what was heard before."""
+        deaf = now_ns < self._deaf_until_ns
+        if deaf:
+            self._signs.begin_anew()
+        return deaf
+
     def received(self, now_ns: int, stream: int, highest: int, lost: int) -> None:
         """A report block on one of the viewer's streams: highest sequence number and number lost, as running totals."""
         self._heard_ns = now_ns
+        deaf = self._is_deaf(now_ns)
         congested = self._signs.received(now_ns, stream, highest, lost)
+        if deaf:
+            return
         if congested or (self.step is Step.HIGH and self._signs.lossy(stream)):
             self._congested(now_ns)
 
     def nacked(self, now_ns: int, packets: int) -> None:
         """So many packets were asked for again, each for the first time."""
-        if self._signs.nacked(now_ns, packets):
+        if self._signs.nacked(now_ns, packets) and not self._is_deaf(now_ns):
             self._congested(now_ns)
 
     def estimate(self, now_ns: int, bits_per_second: int) -> None:
         """The viewer's own estimate of the line (REMB)."""
         self._heard_ns = now_ns
-        if self._signs.estimate(now_ns, bits_per_second):
+        if self._signs.estimate(now_ns, bits_per_second) and not self._is_deaf(now_ns):
             self._congested(now_ns)
 
     def round_trip(self, now_ns: int, took_ns: int) -> None:
         """The way to the viewer and back."""
         before_ns = self._signs.queue_ns
         congested = self._signs.round_trip(now_ns, took_ns)
+        if self._is_deaf(now_ns):
+            return
         if congested or (self.probing and min(before_ns, self._signs.queue_ns) >= PROBE_QUEUE_NS):
             self._congested(now_ns)
 

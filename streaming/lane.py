@@ -97,6 +97,7 @@ class Lane:
         self._sent = 0
         self._octets = 0
         self._taken = -1  # the payload number behind the last frame that was sent or is in the backlog
+        self._missed = False  # what came since the last packet: the next one begins a run
         self._anchor: Frame | None = None
         self._runs: deque[Run] = deque(maxlen=RUNS_KEPT)
         self.round_trip_ns = ROUND_TRIP_NS
@@ -134,7 +135,7 @@ class Lane:
     @property
     def step(self) -> tuple[str, int, int] | None:
         """Lanes of the same step get the same packets from now on. None for one that must go its own way for now."""
-        if self.waiting or self.backlog or not self._sent or self._anchor is not None:
+        if self.waiting or self.backlog or self._missed or not self._sent or self._anchor is not None:
             return None
         return self._alike, self.shift, self.next
 
@@ -196,6 +197,7 @@ class Lane:
         of no cohort."""
         self.backlog.clear()
         self.waiting = self.negotiated.kind == "video"
+        self._missed = True
         return False
 
     def leave(self, sent: int, octets: int, following: int, backlog: Iterable[Burst]) -> None:
@@ -227,6 +229,7 @@ class Lane:
         if burst.first != self.next or anchor is not self._anchor:
             self._begin_run(Run(self._sent, burst.first, anchor))
         went = path.send(burst, self.first_seq + self._sent & 0xFFFF, ticks)
+        self._missed = False
         self._sent += went
         self.next = burst.first + went
         if went != burst.count:

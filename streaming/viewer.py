@@ -22,7 +22,9 @@ from streaming.track import Track
 # Looked at once a second, and then closed: who has not connected is gone within 15 s.
 CONNECT_TIMEOUT_S = 13.0
 # A browser sends reports every second and STUN checks every few; ICE alone takes 30 s to notice that it is gone.
+# It then rests: it is sent nothing and counts for nobody, but when its network comes back, so does it.
 SILENCE_TIMEOUT_S = 15.0
+REST_TIMEOUT_S = 120.0
 SOUND_WAITS_NS = NS // 2  # and until the next tick
 
 
@@ -55,7 +57,13 @@ class Viewer(Session):
         on_change: Callable[[], None],
     ) -> None:
         self.peer = Peer(
-            offer.kinds, ssrcs, on_ready=self._connected, on_rtcp=self.feedback, on_gone=self._lost, on_path=on_change
+            offer.kinds,
+            ssrcs,
+            on_ready=self._connected,
+            on_rtcp=self.feedback,
+            on_gone=self._lost,
+            on_path=on_change,
+            on_back=self._back,
         )
         super().__init__(owner, name, offer, self.peer)
         self.role, self.source = role, source
@@ -181,11 +189,32 @@ class Viewer(Session):
 
     def watches(self, track: Track) -> bool:
         """Whether the viewer gets the track, or waits for its keyframe."""
-        return track in self.lanes or track is self._next
+        return not self.resting and (track in self.lanes or track is self._next)
 
     def silent(self, now_ns: int) -> bool:
-        """Whether nothing came from the browser for so long that it must be gone."""
+        """Whether nothing has come from the browser for so long that it must be gone."""
         return now_ns - self.peer.heard_ns > SILENCE_TIMEOUT_S * NS
+
+    def gone(self, now_ns: int) -> bool:
+        """Whether it need not be waited for any longer."""
+        return now_ns - self.peer.heard_ns > (SILENCE_TIMEOUT_S + REST_TIMEOUT_S) * NS
+
+    @property
+    def resting(self) -> bool:
+        return self.peer.resting
+
+    def rest(self) -> None:
+        """Send nothing until the browser is back. Idempotent."""
+        self._on_change()
+        self.peer.rest()
+
+    def _back(self) -> None:
+        """The browser is heard after a silence: the picture goes on with a keyframe."""
+        self._on_change()
+        self.quality.ladder.back(time.monotonic_ns())
+        track = self._next or self._shown
+        if track is not None:
+            self._on_rung(track)
 
     def tick(self, now_ns: int) -> None:
         """Once a second: sender reports, and time passes for the ladder."""

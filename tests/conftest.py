@@ -10,6 +10,7 @@ from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser import chromium, new_context
+from tests.shares import SHARES, share_of
 
 # No test fails because the machine was busy.
 settings.register_profile("preau", deadline=None)
@@ -17,6 +18,17 @@ settings.load_profile("preau")
 
 STATED = pytest.StashKey[list[str]]()
 ENDING_S = 20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", choices=SHARES, help="only this share of the tests (tests/shares.py)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if share := config.getoption("--share"):
+        others = [item for item in items if share_of(item.nodeid) != share]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if share_of(item.nodeid) == share]
 
 
 @pytest.fixture(scope="module")  # not for the session: playwright holds an event loop, which `asyncio.run` would meet

@@ -197,6 +197,16 @@ class Disk:
     def __init__(self) -> None:
         self._root = _Folder()
 
+    @classmethod
+    def of(cls, tree: Tree) -> Disk:
+        """A disk that holds `tree` for sure."""
+        disk = cls()
+        for path, data in sorted(tree.items()):
+            folder, name = disk._place(path)
+            folder.change({name: _Folder() if data is None else _File(data, len(data))})
+            folder.sync()
+        return disk
+
     def apply(self, op: Op) -> None:
         """The next operation, which has returned. Raises KeyError for a path that is not there."""
         match op:
@@ -257,10 +267,10 @@ class Disk:
         return there
 
 
-def cut(log: Iterable[Entry], at_ns: int, policy: Policy) -> Tree:
-    """What a power cut at `at_ns` leaves. Of a call that had not returned by then, a sync has promised nothing, and
-    anything else may have been done or not."""
-    disk = Disk()
+def cut(log: Iterable[Entry], at_ns: int, policy: Policy, before: Tree | None = None) -> Tree:
+    """What a power cut at `at_ns` leaves of a disk that held `before`, or nothing. Of a call that had not returned by
+    then, a sync has promised nothing, and anything else may have been done or not."""
+    disk = Disk.of(before or {})
     for entry in log:
         if entry.began_ns > at_ns:
             break

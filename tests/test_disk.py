@@ -101,6 +101,13 @@ def test_nothing_that_was_synced_is_ever_lost(seed: int) -> None:
     assert data is not None and data[:2800] == b"".join(bytes([65 + number]) * 700 for number in range(4))
 
 
+def test_what_was_there_before_is_there_for_sure() -> None:
+    before: Tree = {"f": None, "f/a": b"old", "b": b""}
+    log = [Entry(1, 2, Write("f/a", 3, b"new")), Entry(3, 4, Unlink("b"))]
+    assert cut(log, 0, "lost", before) == cut(log, 5, "lost", before) == before
+    assert cut(log, 5, "kept", before) == {"f": None, "f/a": b"oldnew"}
+
+
 def test_a_sync_counts_when_it_has_returned() -> None:
     log = [
         Entry(1, 2, Create("a")),

@@ -141,7 +141,7 @@ def start_lesson() -> Response:
     lesson = context.lessons.start(title, context.secrets.room_code, asked.minutes, *about)
     context.state.note_lesson(lesson)
     log.info("lesson started", lesson=lesson.id)
-    response = private(jsonify(lesson_view(lesson)), 201)
+    response = private(jsonify(lesson_view(lesson, teacher=True)), 201)
     response.headers["Location"] = f"/api/v1/lessons/{lesson.id}"
     return response
 
@@ -162,7 +162,9 @@ def default_title(wall: float) -> str:
 
 @blueprint.get(f"/lessons/{LESSON}")
 def get_lesson(id: str) -> Response:
-    return private(jsonify(lesson_view(reader().lessons.get(id))))
+    context = reader()
+    teacher = context.require("teacher", "pupil").role == "teacher"
+    return private(jsonify(lesson_view(context.lessons.get(id), teacher=teacher)))
 
 
 @blueprint.delete(f"/lessons/{LESSON}")
@@ -182,7 +184,7 @@ def stop_lesson(id: str) -> Response:
     lesson = context.lessons.stop(id)
     context.state.note_lesson(lesson)
     log.info("lesson stopped", lesson=id)
-    return private(jsonify(lesson_view(lesson)))
+    return private(jsonify(lesson_view(lesson, teacher=True)))
 
 
 @blueprint.post("/join")

@@ -15,6 +15,7 @@ import ui.library  # noqa: F401  # its routes stand on the blueprints of api and
 import ui.marks  # noqa: F401  # as well
 import ui.retention  # noqa: F401  # as well
 import ui.sound  # noqa: F401  # as well
+import ui.talk  # noqa: F401  # as well
 import ui.tracks  # noqa: F401  # as well
 import ui.trim  # noqa: F401  # as well
 from appliance.bus import BusError, CommandRefused

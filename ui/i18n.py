@@ -39,9 +39,9 @@ def script_strings(page: str) -> dict[str, str]:
     """The sentences that the scripts of `page` show; rendered into the page as JSON."""
     tables = {
         "join": [_join],
-        "teacher": [_teacher, _marks],
-        "lessons": [_lessons, _edit],
-        "lesson": [_lesson, _tracks, _trim],
+        "teacher": [_teacher, _marks, _voices],
+        "lessons": [_lessons, _edit, _unite, _keep],
+        "lesson": [_lesson, _tracks, _keep, _trim],
     }
     return {name: sentence for table in tables[page] for name, sentence in table().items()}
 
@@ -61,7 +61,12 @@ def _join() -> dict[str, str]:
         "unreachable": _("The kit cannot be reached. Check the Wi-Fi and try again."),
         "onePupil": _("1 pupil connected"),
         "pupils": _("{count} pupils connected"),
+        **_voices(),
     }
+
+
+def _voices() -> dict[str, str]:
+    return {"voices": _("Pupils' voices are being recorded.")}
 
 
 def _teacher() -> dict[str, str]:
@@ -115,11 +120,26 @@ def _lessons() -> dict[str, str]:
     return {"failed": _("This did not work. Try again."), "deleted": _("The lesson was deleted.")}
 
 
+def _unite() -> dict[str, str]:
+    return {
+        "united": _("{next} follows {title} now: they are one recording."),
+        "notUnited": _("They cannot be joined: {reason}"),
+        "nothingFollows": _("There is no other recording in this list."),
+    }
+
+
 def _edit() -> dict[str, str]:
     return {
         "described": _("Saved: {title}"),
         "refused": _("This cannot be saved: {reason}"),
         "unreachable": _("The kit cannot be reached. Check the Wi-Fi and try again."),
+    }
+
+
+def _keep() -> dict[str, str]:
+    return {
+        "endsOn": _("Will be deleted on {date}"),
+        "notKept": _("This did not work. Try again."),
     }
 
 

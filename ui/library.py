@@ -54,7 +54,22 @@ def describe_lesson(id: str) -> Response:
     last = context.state.lesson
     if last and last.id == id and last.state != "live":  # of a live one the recorder tells
         context.state.note_lesson(lesson)
-    return api.private(jsonify(lesson_view(lesson)))
+    return api.private(jsonify(lesson_view(lesson, teacher=True)))
+
+
+class JoinRequest(msgspec.Struct, frozen=True):
+    next: str
+
+
+@api.blueprint.post(f"/lessons/{api.LESSON}/join")
+def join_lessons(id: str) -> Response:
+    """The recording of another lesson follows this one's; the other is no more."""
+    context = here()
+    context.require("teacher")
+    asked = api.read_body(JoinRequest)
+    lesson = context.lessons.join(id, asked.next)
+    log.info("lessons joined", lesson=id, next=asked.next)
+    return api.private(jsonify(lesson_view(lesson, teacher=True)))
 
 
 @api.blueprint.get("/lessons")
@@ -64,7 +79,7 @@ def find_lessons() -> Response:
     found = context.lessons.find(wanted(request.args, identity))
     return api.private(
         jsonify(
-            lessons=[lesson_view(lesson) for lesson in found.lessons],
+            lessons=[lesson_view(lesson, teacher=identity.role == "teacher") for lesson in found.lessons],
             total=found.total,
             subjects=found.subjects,
             groups=found.groups,

@@ -58,6 +58,20 @@ def playlist(id: str) -> Response:
     return playlist_of(id, "camera")
 
 
+@blueprint.get("/low.m3u8")
+def low_playlist(id: str) -> Response:
+    return playlist_of(id, "low")
+
+
+@blueprint.get("/master.m3u8")
+def master(id: str) -> Response:
+    """The playlist of the rungs there are: `index.m3u8`, and `low.m3u8` once all of it is made."""
+    context = reader()
+    with known("lesson"):
+        text = context.lessons.master(id)
+    return fresh(Response(text, content_type="application/vnd.apple.mpegurl"))
+
+
 @blueprint.get("/screen.m3u8")
 def screen_playlist(id: str) -> Response:
     return playlist_of(id, "screen")

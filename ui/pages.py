@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.wrappers import Response as BaseResponse
 
-from appliance.messages import FindLessons
+from appliance.messages import FindLessons, Lesson
 from ui.access import check
 from ui.api import join_address
 from ui.auth import COOKIES, Identity, identify, new_viewer
@@ -24,6 +24,7 @@ from ui.context import Context, here
 from ui.library import wanted
 from ui.media import known
 from ui.ports import Chapter
+from ui.retention import ending_text, going, is_going, kept_until
 from ui.timeline import chapter_title, timeline_view
 from ui.tracks import own_name
 from ui.views import clock_text, moment_text, size_text
@@ -47,6 +48,21 @@ def moment(wall: float, locale: str) -> str:
 @blueprint.app_template_filter("size")
 def size(number: int, locale: str) -> str:
     return size_text(number, locale)
+
+
+@blueprint.app_template_filter("ending")
+def ending(lesson: Lesson, locale: str) -> str:
+    return ending_text(lesson, time.time(), locale)
+
+
+@blueprint.app_template_test("going")
+def on_its_way(lesson: Lesson) -> bool:
+    return is_going(lesson)
+
+
+@blueprint.app_template_filter("kept_until")
+def until(lesson: Lesson) -> float:
+    return kept_until(lesson, here().settings.retention_days, time.time())
 
 
 @blueprint.get("/")
@@ -82,7 +98,9 @@ def teacher() -> str:
         join_url=address,
         qr=code,
         whip_url=f"{address.rsplit('/join/', 1)[0]}/whip/screen",
+        going=going(context),
         whip_token=context.tokens.issue("presenter", "OBS", new_viewer()),
+        record_talk=context.settings.record_talk,
     )
 
 
@@ -112,6 +130,7 @@ def lessons() -> str | BaseResponse:
         turns=turns(query, found.total),
         teacher=who.role == "teacher",
         seen_by=seen_by(),
+        days=context.settings.retention_days,
     )
 
 
@@ -154,6 +173,7 @@ def lesson(id: str) -> str | BaseResponse:
         timeline=timeline,
         trimmed=trimmed,
         teacher=who.role == "teacher",
+        days=context.settings.retention_days,
         with_screen=shown,
         strip=timeline["strip"],
         stills=stills_of(context, id),

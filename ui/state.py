@@ -56,6 +56,11 @@ def shown(disk: DiskState) -> tuple[int, str]:
     return int(disk.minutes), disk.incident
 
 
+def announced(lesson: LessonState) -> tuple[str, str, str, bool]:
+    """What everybody is told of at once."""
+    return lesson.id, lesson.state, lesson.title, lesson.records_talk
+
+
 @dataclass(slots=True)
 class Snapshot:
     """The newest event of each kind. `now` is CLOCK_MONOTONIC in seconds throughout; `services` names all processes
@@ -125,8 +130,7 @@ class Snapshot:
             if self.lesson is None or self.lesson.id != event.id:
                 return set()
         before, self.lesson, self.lesson_at = self.lesson, event, now
-        same = before is not None and (before.id, before.state, before.title) == (event.id, event.state, event.title)
-        return {"recorded"} if same else {"lesson", "recorded"}
+        return {"recorded"} if before and announced(before) == announced(event) else {"lesson", "recorded"}
 
     @property
     def live(self) -> LessonState | None:

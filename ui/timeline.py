@@ -21,8 +21,10 @@ def timeline_view(found: Timeline) -> dict[str, Any]:
         "gaps": named(GAP, found.gaps),
         "chapters": [chapter_view(one, found.stills) for one in found.chapters],
         "screen": named(SPAN, found.screen),
+        "talk": named(SPAN, found.talk),
         "silent": named(SILENCE, found.silent),
         "strip": "strip.vtt" if found.strip else None,
+        "low": "low.m3u8" if found.low else None,
         "trimmed_s": found.trimmed_s,
         "sound": "sound.m3u8" if found.sound else None,
     }

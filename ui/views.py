@@ -30,10 +30,11 @@ def clean_text(text: str, longest: int) -> str | None:
     return cleaned
 
 
-def lesson_view(lesson: Lesson) -> dict[str, Any]:
-    """One lesson of the catalogue. `started_at` is Unix seconds, `duration_s` what replay can play."""
+def lesson_view(lesson: Lesson, *, teacher: bool) -> dict[str, Any]:
+    """One lesson of the catalogue. `started_at` is Unix seconds, `duration_s` what replay can play. For a teacher also
+    when it goes."""
     where = f"/lessons/{lesson.id}"
-    return {
+    view = {
         "id": lesson.id,
         "code": lesson.code,
         "title": lesson.title,
@@ -53,6 +54,9 @@ def lesson_view(lesson: Lesson) -> dict[str, Any]:
         "thumbnail": f"{where}/thumbnail.jpg" if lesson.thumbnail else None,
         "screen": screen_view(where, lesson.screen_s) if lesson.screen_s else None,
     }
+    if teacher:
+        view |= {"ends_at": lesson.ends_at, "sent": lesson.sent, "warned_at": lesson.warned_at}
+    return view
 
 
 def screen_view(where: str, duration_s: float) -> dict[str, Any]:
@@ -85,6 +89,7 @@ def live_view(lesson: LessonState | None, age_s: float, *, recording: bool = Fal
         "elapsed_s": lesson.elapsed_s + age_s if lesson.state == "live" else lesson.recorded_s,
         "recorded_s": lesson.recorded_s,
         "page": f"/lessons/{lesson.id}",
+        "records_talk": lesson.records_talk,
     }
     if recording:
         view |= {

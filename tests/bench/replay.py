@@ -86,9 +86,11 @@ def stop(kit: Kit, id: str) -> float:
 
 
 def stop_in_browser(kit: Kit, browser: Browser, id: str) -> float:
-    """Stop the lesson and look at it; returns the seconds until its first picture is shown."""
+    """Stop the lesson and look at it, in a browser that has not seen the page before; returns the seconds until its
+    first picture is shown."""
     context = new_context(browser)
-    page = teacher_page(context, kit)
+    teacher_page(context, kit).close()  # which leaves a cookie, and no live picture that would be decoded meanwhile
+    page = context.new_page()
     pressed_s = time.monotonic()
     kit.api("POST", f"lessons/{id}/stop")
     page.goto(f"{kit.url}/lessons/{id}", wait_until="commit")

@@ -35,7 +35,7 @@ from tests.kit import Kit, wait_until
 
 PRESENT = "preauProbe.pictureAge().then((age) => age < 1000, () => false)"
 TONE_HZ, AUDIBLE_DB = 1000, 20
-SHORT_S, LONG_S = 4.0, 20.0  # within and past the time after which the kit forgets a silent viewer
+SHORT_S, LONG_S = 4.0, 20.0  # within and past the time after which the kit lets a silent viewer rest
 BOUND_S = 15
 
 
@@ -114,7 +114,7 @@ def main(address: str, interface: str, namespace: str, tablet_address: str, next
                 returned = time.monotonic()
                 tablet.up()
                 took[what] = until_present(page, returned)
-            wait_until(lambda: kit.metric("preau_streaming_viewers") == 1, BOUND_S, "the sleeper to be forgotten")
+            wait_until(lambda: kit.metric("preau_streaming_viewers") == 1, BOUND_S, "the sleeper to rest")
         took["sleep"] = until_present(sleeper, time.monotonic())
         assert tone_db(sleeper, TONE_HZ) > AUDIBLE_DB
         sleeper.goto("about:blank")  # hangs up
@@ -131,8 +131,8 @@ def main(address: str, interface: str, namespace: str, tablet_address: str, next
         tablet.up()
         took["another address at once"] = until_present(page, returned)
         assert tone_db(page, TONE_HZ) > AUDIBLE_DB
-        # What the page left behind at its last address is forgotten as any silent viewer is.
-        wait_until(lambda: kit.metric("preau_streaming_viewers") == 1, LONG_S, "one session to be left")
+        # What the page left behind at its last address rests as any silent viewer does.
+        wait_until(lambda: kit.metric("preau_streaming_viewers") == 1, LONG_S, "one session to count")
         browser.close()
     sys.stdout.write(json.dumps({"seconds": took}) + "\n")
 

@@ -76,3 +76,30 @@ def test_what_cannot_be_done_is_said_in_a_line(kit: Kit, tmp_path: Path) -> None
     wrong = preau("--config", str(tmp_path / "absent.toml"), "run", data=tmp_path, port=free_port())
     assert wrong.returncode == 78
     assert "there is no such file" in wrong.stderr
+
+
+def test_lessons_are_found_described_and_joined(kit: Kit) -> None:
+    def run(*arguments: str, answer: str = "") -> str:
+        result = preau(*arguments, data=kit.data, port=kit.port, answer=answer)
+        assert result.returncode == 0, result
+        return result.stdout
+
+    ids = []
+    for title in ("Avant la sonnerie", "Après"):
+        id = run("lesson", "start", title, "--subject", "Géologie", "--class", "3e B").split()[0]
+        wait_until(lambda id=id: kit.api("GET", f"lessons/{id}")["duration_s"] > 1, 10, "the recording")  # type: ignore[misc]
+        run("lesson", "stop", id)
+        ids.append(id)
+    run("lesson", "edit", ids[1], "--title", "Les volcans & co", "--teacher", "Mme Roux", "--visibility", "school")
+    found = run("lesson", "list", "--search", "geologie volcans &")
+    assert found.splitlines()[0].endswith("Les volcans & co · Géologie · 3e B · Mme Roux") and found.count("\n") == 1
+    assert kit.api("GET", f"lessons/{ids[1]}")["visibility"] == "school"
+    assert run("lesson", "list", "--class", "3E b", "--sort", "title").count("\n") == 2
+    assert run("lesson", "list", "--teacher", "nobody") == ""
+    lengths = [kit.api("GET", f"lessons/{id}")["duration_s"] for id in ids]
+    run("lesson", "join", *ids, answer="y\n")
+    assert kit.api("GET", f"lessons/{ids[0]}")["duration_s"] == pytest.approx(sum(lengths))
+    assert run("lesson", "list", "--search", "sonnerie").count("\n") == 1
+    wrong = preau("lesson", "edit", ids[0], "--title", "", data=kit.data, port=kit.port)
+    assert wrong.returncode == 1 and "title" in wrong.stderr
+    run("lesson", "delete", ids[0], answer="y\n")

@@ -23,8 +23,10 @@ from lessons.catalogue import FILE, Catalogue
 from lessons.journal import CAMERA, NAME, SCREEN, parse
 from lessons.reader import LessonFiles, UnknownLesson
 from lessons.recording import Recording, fold
+from tests.disk import Entry
 from tests.lessons.media import film, moved, pictures
 from tests.lessons.room import feed, metrics
+from tests.writelog import WriteLog
 
 SOURCES = (CAMERA, SCREEN)
 MORE_S = 2
@@ -137,6 +139,27 @@ def read(folder: Path) -> Recording | None:
     """The journal, if there is one."""
     path = folder / NAME
     return fold(parse(path.read_bytes()).records) if path.exists() else None
+
+
+def _recover_noted(data: str, at: float, answer: Connection) -> None:
+    log = WriteLog(Path(data))
+    log.install()
+    live = recovery.recover(Path(data) / "lessons", LATER_BOOT, metrics(), 0, at)
+    if live:
+        feed(live, moved(more(), epoch=8, by_s=43_200), at)
+    answer.send_bytes(msgspec.msgpack.encode(log.entries))
+
+
+def recover_noted(data: Path, at: float) -> list[Entry]:
+    """Recover the lesson below `data`, in a process of its own, and let it go on for two seconds; what that asked of
+    the disk."""
+    here, there = fresh.Pipe(duplex=False)
+    process = fresh.Process(target=_recover_noted, args=(str(data), at, there))
+    process.start()
+    there.close()
+    entries = msgspec.msgpack.decode(here.recv_bytes(), type=list[Entry])
+    process.join()
+    return entries
 
 
 def judge(data: Path, id: str, at: float) -> Finding:

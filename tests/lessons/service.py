@@ -34,11 +34,13 @@ from lessons.commands import Commands
 from lessons.edits import Edits
 from lessons.erase import Eraser
 from lessons.handlers import dispatch
+from lessons.join import Joins
 from lessons.library import Library
 from lessons.marks import Marks
 from lessons.receipts import Receipts
 from lessons.recorder import Recorder
 from lessons.retention import Retention
+from lessons.talk import Talk
 from lessons.tracks import Tracks
 from lessons.trim import Trims
 from lessons.writer import Writer
@@ -95,7 +97,8 @@ class Lessons:
         self.receipts = Receipts(settings.data_dir)
         self.eraser = Eraser(root, self.receipts, lambda id: self.catalogue.erase(id), self._publish, wall)
         self.eraser.bury()
-        live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time())
+        talk = settings.record_talk
+        live = recovery.recover(root, BOOT, counters, time.monotonic_ns(), time.time(), talk=talk)
         self.catalogue = Catalogue(settings.data_dir / FILE, root)
         writer = Writer(self.catalogue.refresh)
         self.recorder = Recorder(
@@ -103,21 +106,31 @@ class Lessons:
         )  # fmt: skip
         if live:
             self.recorder.start(live)
-        self.amendments = Amendments(self.recorder, Edits(root), self.catalogue.refresh)
+        edits = Edits(root)
+        self.amendments = Amendments(self.recorder, edits, self.catalogue.refresh)
         days = settings.retention_days
-        commands = Commands(root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, days, visibility)
+        commands = Commands(
+            root, BOOT, self.recorder, self.catalogue, counters, self.eraser, 55, days, visibility, talk=talk
+        )
         self.retention = Retention(
             root, self.catalogue, self.amendments, self.eraser, self.receipts,
             Clock(settings.data_dir, BOOT, wall, boot_s),
             days, self.recorder.live_id,
         )  # fmt: skip
+        joins = Joins(
+            root, edits, self.recorder.live_id, commands.get, lambda id: self.eraser.erase(id, "joined", "teacher"),
+            self._grown, time.time,
+        )  # fmt: skip
+        joins.finish()
         handlers = {
             **commands.handlers(),
             **Library(self.amendments, commands.get, time.time).handlers(),
+            **joins.handlers(),
             **self.retention.handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
             **Trims(root, self.amendments, time.time, self.illustrated.append).handlers(),
+            **Talk(self.amendments, talk, time.time).handlers(),
         }
         self._server = CommandPool(settings.bus, "lessons", partial(dispatch, handlers))
         self._threads = [
@@ -127,6 +140,10 @@ class Lessons:
         ]
         for thread in self._threads:
             thread.start()
+
+    def _grown(self, id: str) -> None:
+        self.catalogue.refresh(id)
+        self.illustrated.append(Path(id))
 
     def _publish(self, event: Event) -> None:
         assert isinstance(event, LessonState)

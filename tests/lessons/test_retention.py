@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.bus import CommandRefused
-from appliance.messages import Lesson, Packet
+from appliance.messages import WARNING_S, Lesson, Packet
 from appliance.settings import Settings
 from lessons.client import LessonsClient
 from lessons.edits import Edits
-from lessons.journal import NAME, Sent, Warned
-from lessons.retention import DAY_S, EARLIEST, WARNING_S, Erase, Warn, dated, plan
+from lessons.journal import NAME, Described, Sent, Warned
+from lessons.retention import DAY_S, EARLIEST, Erase, Warn, dated, plan
 from tests import disks
 from tests.lessons.media import film
 from tests.lessons.room import AT, ID, read, record
@@ -179,6 +179,26 @@ def test_a_lesson_is_warned_of_kept_and_goes(settings: Settings, serve: Callable
     assert (receipt.erasing.why, receipt.erasing.by, receipt.erased_at) == ("date", "", wall.now)
 
 
+@pytest.mark.parametrize("pause", [4.0, 59.0])
+def test_after_a_pause_the_week_begins_anew(settings: Settings, serve: Callable[[Wall], Lessons], pause: float) -> None:
+    """The kit was off, or its clock jumped meanwhile: who should have been warned?"""
+    record(settings.lessons, film(4))
+    Edits(settings.lessons).write(ID, lambda _: [Described(AT, ends_at=AT + 30 * DAY_S)])
+    wall = Wall(AT + 24 * DAY_S)
+    service, client = serve(wall), LessonsClient(settings)
+    service.retention.step()
+    assert client.get(ID).warned_at == wall.now
+    wall.now += pause * DAY_S
+    back = wall.now
+    for _ in range(7):
+        service.retention.step()
+        assert client.get(ID).warned_at == back
+        wall.now += 0.999 * DAY_S
+    wall.now = back + 7 * DAY_S
+    service.retention.step()
+    assert client.list() == []
+
+
 def test_a_sent_lesson_goes_at_its_date(settings: Settings, serve: Callable[[Wall], Lessons]) -> None:
     record(settings.lessons, film(4))
     Edits(settings.lessons).write(ID, lambda _: [Sent("nuage", "0f", AT + 60)])
@@ -238,8 +258,8 @@ def everything(root: Path, but: str) -> dict[str, bytes]:
 
 @pytest.mark.root
 def test_nothing_is_ever_deleted_to_make_room(tmp_path: Path) -> None:
-    """A full disk under a live lesson, and old ones that are to go: one that its teacher has just been warned of, one
-    that goes tomorrow, one that an uplink has already. All of them stay as they are, and recording stops."""
+    """A full disk under a live lesson, and old ones that go tomorrow, or in a week. All of them stay as they are, and
+    recording stops."""
     disks.require()
     ids = [ID, OTHER, "20261119-081502-0002"]
     with disks.Disk(tmp_path, 16) as disk:

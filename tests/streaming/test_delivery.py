@@ -172,6 +172,33 @@ def test_a_viewer_without_a_way_waits_for_a_keyframe() -> None:
     play(scenario, viewers=2)
 
 
+def test_sound_that_had_no_way_counts_on_from_where_it_was() -> None:
+    """SRTP encrypts no number twice, nor one far behind (RFC 3711 section 3.3.2): a lane that got it wrong would end
+    the service."""
+
+    async def scenario(each: Room) -> None:
+        near, far = each.screens
+        for _ in range(2):
+            each.sound()
+        await each.until(lambda: len(near.look()) == len(far.look()) == 2)
+        path, far.peer.path = far.peer.path, None
+        each.delivery.changed()
+        for _ in range(40):
+            each.sound()
+        far.peer.path = path
+        each.delivery.changed()
+        for _ in range(3):
+            each.sound()
+            each.delivery.changed()  # alone, and together
+            each.sound()
+        await each.until(lambda: len(near.look()) == 48 and len(far.look()) == 8)
+        for screen in each.screens:
+            numbers = [number for _, number, _ in screen.packets]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+    play(scenario, viewers=2)
+
+
 def test_a_closed_socket_costs_only_its_viewer() -> None:
     async def scenario(each: Room) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:

@@ -261,6 +261,8 @@ def test_floods_of_feedback_cost_the_others_nothing(running: Running, capture: C
                     await asyncio.sleep(0)
 
         await asyncio.gather(flood(), still_watching(other))
+        # By what it said of its line it gets no picture for a while, unless it insists.
+        await asyncio.to_thread(running.client.quality, viewer.session, viewer="v1", choice="sharp")
         await still_watching(hostile, other)
         took = time.monotonic() - began
         assert 100 < looked_at <= FEEDBACK_PER_S * (took + 1)

@@ -73,6 +73,28 @@ def at(ladder: Ladder) -> Step:
     return ladder.step
 
 
+def test_an_outage_is_no_weak_line() -> None:
+    """What the viewer tells right after it, nearly all lost, is about packets that met no network."""
+    heard = busy()
+    back_ns = 25 * NS
+    heard.sent += 20
+    heard.ladder.sent(back_ns, PACKETS_A_SECOND * heard.sent, heard.bits // 8 * heard.sent)
+    heard.ladder.back(back_ns)
+    heard.ladder.received(back_ns, PICTURE, heard.highest, heard.lost)
+    heard.highest += 20 * PACKETS_A_SECOND
+    heard.lost += 20 * PACKETS_A_SECOND - 10
+    for kind, value in (("nacked", 400), ("estimate", 60_000), ("trip", 600)):
+        heard.tell(back_ns + 200 * MS, kind, value)
+    heard.ladder.received(back_ns + 300 * MS, PICTURE, heard.highest, heard.lost)
+    for second in range(1, 5):
+        heard.second(back_ns + second * NS)
+        heard.tell(back_ns + second * NS, "trip", 20)
+    assert at(heard.ladder) is Step.HIGH
+    # From then on it is heard as ever.
+    heard.loss(back_ns + 5 * NS, 0.5)
+    assert at(heard.ladder) is Step.LOW
+
+
 @pytest.mark.parametrize(
     ("signs", "expected"),
     [

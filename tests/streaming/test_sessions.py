@@ -16,7 +16,7 @@ from appliance.bus import CommandRefused
 from appliance.messages import Refused, StopLesson, ViewersState
 from streaming.aiortc_private import Peer
 from streaming.offer import read_fragment
-from streaming.viewer import CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S
+from streaming.viewer import CONNECT_TIMEOUT_S, REST_TIMEOUT_S, SILENCE_TIMEOUT_S
 from tests.kit import wait_until
 from tests.streaming.conftest import Running
 from tests.streaming.material import Capture
@@ -126,27 +126,50 @@ def test_a_handshake_that_never_comes_is_forgotten(running: Running) -> None:
     inside(running, pass_time())
 
 
-def test_a_viewer_that_falls_silent_is_forgotten(running: Running, capture: Capture) -> None:
+def test_a_viewer_that_falls_silent_rests_until_it_is_heard_and_is_forgotten_at_last(
+    running: Running, capture: Capture
+) -> None:
+    events = bus.Subscriber(running.settings.bus, ["streaming"], [bus.EVENT_TOPIC], queue=100)
+
     async def scenario() -> None:
         watcher = Watcher()
-        await watcher.watch(running.client)
+        await watcher.watch(running.client, name="Ada")
         async with asyncio.timeout(10):
             await watcher.receive("video", 1)
+        assert (await asyncio.to_thread(viewers_state, events, 1)).names == ["Ada"]
         assert running.server is not None
         fanout = running.server.fanout
         (viewer,) = fanout.viewers.values()
+        sent = 0
 
-        async def pass_time() -> None:
-            fanout.tick(viewer.peer.heard_ns + int((SILENCE_TIMEOUT_S - 1) * 1e9))
-            assert fanout.viewers
-            fanout.tick(viewer.peer.heard_ns + int((SILENCE_TIMEOUT_S + 1) * 1e9))
+        async def pass_time(seconds: float, *, resting: bool) -> None:
+            nonlocal sent
+            fanout.tick(viewer.peer.heard_ns + int(seconds * 1e9))
+            assert viewer.resting is resting
+            sent = sum(lane.sent for lane in viewer.every_lane)
+
+        async def look() -> tuple[bool, bool]:
+            return viewer.resting, sum(lane.sent for lane in viewer.every_lane) > sent
+
+        await asyncio.to_thread(inside, running, pass_time(SILENCE_TIMEOUT_S - 1, resting=False))
+        await asyncio.to_thread(inside, running, pass_time(SILENCE_TIMEOUT_S + 1, resting=True))
+        assert (await asyncio.to_thread(viewers_state, events, 0)).names == []
+        # The watcher is there all the time: with its next report it is heard, and answers the check.
+        await asyncio.to_thread(wait_until, lambda: inside(running, look()) == (False, True), 10, "the viewer's return")
+        assert (await asyncio.to_thread(viewers_state, events, 1)).names == ["Ada"]
+        async with asyncio.timeout(10):
+            await watcher.receive("video", 1)
+
+        async def give_up() -> None:
+            fanout.tick(viewer.peer.heard_ns + int((SILENCE_TIMEOUT_S + REST_TIMEOUT_S + 1) * 1e9))
             assert not fanout.viewers
             await fanout.close()
 
-        await asyncio.to_thread(inside, running, pass_time())
+        await asyncio.to_thread(inside, running, give_up())
         await watcher.close()
 
     asyncio.run(scenario())
+    events.close()
 
 
 def test_sessions_are_guarded(running: Running, capture: Capture) -> None:

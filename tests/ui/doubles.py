@@ -105,6 +105,9 @@ class MemoryLessons:
         self.tracks: dict[str, str] = {}
         self.cuts: dict[str, TrimmedLesson] = {}
         self.erased: list[Receipt] = []
+        self.talk_allowed = self.records_talk = False
+        self.spoken: dict[str, Spans] = {}
+        self.lowered: set[str] = set()
         (folder / "part-0001.mp4").write_bytes(PART)
 
     def add(
@@ -144,6 +147,16 @@ class MemoryLessons:
         self.known[id] = msgspec.structs.replace(self.get(id), **changes)
         return self.known[id]
 
+    def join(self, id: str, next: str) -> Lesson:
+        first, second = self.get(id), self.get(next)
+        if "live" in (first.state, second.state):
+            raise CommandRefused("conflict", "the lesson is live")
+        if id == next:
+            raise CommandRefused("invalid", "a lesson cannot follow itself")
+        self.known[id] = msgspec.structs.replace(first, duration_s=first.duration_s + second.duration_s)
+        del self.known[next]
+        return self.known[id]
+
     def stop(self, id: str) -> Lesson:
         lesson = self.get(id)
         ended = msgspec.structs.replace(lesson, state="ended", duration_s=12.5, bytes=1000)
@@ -179,6 +192,12 @@ class MemoryLessons:
         )
         self.erased.append(Receipt(number, what, at + 61))
 
+    def keep(self, id: str, ends_at: float) -> Lesson:
+        if not STARTED_AT < ends_at < STARTED_AT + 1e9:
+            raise CommandRefused("invalid", "a lesson ends later than now")
+        self.known[id] = msgspec.structs.replace(self.get(id), ends_at=ends_at, warned_at=None)
+        return self.known[id]
+
     def receipts(self) -> Receipts:
         return self.erased
 
@@ -199,6 +218,13 @@ class MemoryLessons:
 
     def remove_mark(self, id: str, mark: str) -> None:
         del self.marks[self._marked(id, mark).id]
+
+    def record_talk(self, id: str, on: bool) -> None:
+        if on and not self.talk_allowed:
+            raise CommandRefused("conflict", "the school does not allow pupils' voices in recordings (record_talk)")
+        if self.get(id).state != "live":
+            raise CommandRefused("conflict", "the lesson is over")
+        self.records_talk = on
 
     def chapters(self, id: str) -> Chapters:
         self._there(id)
@@ -251,6 +277,11 @@ class MemoryLessons:
     def playlist(self, id: str, source: str = "camera") -> str:
         self._there(id, source)
         return "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
+
+    def master(self, id: str) -> str:
+        self._there(id)
+        low = ["low.m3u8"] if id in self.lowered else []
+        return "\n".join(["#EXTM3U", "#EXT-X-VERSION:7", "index.m3u8", *low, ""])
 
     def part_path(self, id: str, name: str) -> Path:
         self._there(id)
@@ -313,8 +344,12 @@ class MemoryLessons:
         board = Chapter("c4", 900 * 90_000, "", "board", 1, 900 * 90_000)
         chapters = [Chapter("0a1b2c3d", 0, "Les volcans", "teacher", 1, 0), board]
         screen = [Span(*one) for one in self.spans(id, "screen")]
+        talk = [Span(*one) for one in self.spoken.get(id, [])]
         with_strip = (self.folder / "strip.vtt").exists()
-        return Timeline(lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=with_strip)
+        return Timeline(
+            lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=with_strip, talk=talk,
+            low=id in self.lowered,
+        )  # fmt: skip
 
     def trim(self, id: str, start_s: float | None = None, end_s: float | None = None) -> TrimmedLesson:
         lesson = self.get(id)
@@ -336,6 +371,8 @@ class MemoryLessons:
 
     def _there(self, id: str, source: str = "camera") -> None:
         if id not in self.known or (source == "screen" and not self.known[id].screen_s):
+            raise LookupError(id)
+        if id not in {"talk": self.spoken, "low": self.lowered}.get(source, self.known):
             raise LookupError(id)
 
     def _answering(self) -> None:

@@ -66,6 +66,8 @@ def full_lesson(kit: Kit, title: str = "Les volcans") -> Lesson:
     lesson = kit.lessons.add(title, "ended", thumbnail=True, screen_s=150.0)
     kit.lessons.mark(lesson.id, "La lave", 60.0)
     kit.lessons.put_track(lesson.id, "captions", "fr", "Français", "WEBVTT\n\n00:01.000 --> 00:02.000\nBonjour\n")
+    kit.lessons.spoken[lesson.id] = [(30.0, 12.0, True)]
+    kit.lessons.lowered.add(lesson.id)
     (kit.lessons.folder / "stills").mkdir(exist_ok=True)
     for name in ("thumbnail.jpg", "0001.jpg", "stills/5400000.jpg"):
         (kit.lessons.folder / name).write_bytes(JPEG)

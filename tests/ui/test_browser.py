@@ -354,7 +354,7 @@ def test_where_the_screen_belongs_in_the_replay(kit: Kit, context: BrowserContex
     found = page.evaluate(
         """async () => {
           const [src] = [...document.scripts].map((script) => script.src).filter((src) => src.endsWith('lesson.js'));
-          const { fallIn, placeOf } = await import(src.replace('lesson.js', 'replay-screen.js'));
+          const { fallIn, placeOf } = await import(src.replace('lesson.js', 'replay-beside.js'));
           const { spans } = await (await fetch('/lessons/20261123-081502-4f2a/screen.json')).json();
           return {
             places: [0, 59, 60, 179, 180, 299, 300, 329, 330].map((time) => placeOf(spans, time)),

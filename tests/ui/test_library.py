@@ -130,3 +130,23 @@ def test_the_list_shows_a_page_at_a_time(kit: Kit) -> None:
     nothing = client.get("/lessons?q=%22%3E%3Cb%3E", headers={**pupil, "Accept-Language": "en"}).text
     assert "No recording is like this." in nothing and '"><b>' not in nothing
     assert 'name="q"' not in kit.client().get("/", headers=pupil).text
+
+
+def test_two_recordings_become_one(kit: Kit) -> None:
+    first, second = kit.lessons.add("Avant la sonnerie", "ended"), kit.lessons.add("Après", "ended")
+    live = kit.lessons.add("Maintenant", "live")
+    client, teacher = kit.client(), kit.teacher()
+    where = f"/api/v1/lessons/{first.id}/join"
+    for body, status in (
+        ({"next": "x"}, 404),
+        ({"next": first.id}, 400),
+        ({"next": live.id}, 409),
+        ({}, 400),
+        ({"next": 3}, 400),
+    ):
+        assert client.post(where, json=body, headers=teacher).status_code == status
+    assert client.post(where, json={"next": second.id}, headers=kit.pupil()).status_code == 403
+    assert client.post(where, json={"next": second.id}).status_code == 401
+    joined = client.post(where, json={"next": second.id}, headers=teacher)
+    assert joined.status_code == 200 and joined.get_json()["duration_s"] == 2 * 3725.0
+    assert kit.lessons.known.keys() == {first.id, live.id}

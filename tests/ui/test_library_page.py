@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from playwright.sync_api import BrowserContext, expect
 
-from tests.ui.conftest import Kit
+from appliance.messages import LessonState
+from tests.ui.conftest import CODE, Kit
 from tests.ui.test_browser import address, browser, context, kit, sign_in, violations
 
 __all__ = ["address", "browser", "context", "kit"]  # fixtures of the pages' own test
@@ -103,3 +105,50 @@ def test_recordings_are_searched_by_keyboard(kit: Kit, context: BrowserContext) 
     page.get_by_role("link", name="Tout montrer").press("Enter")
     expect(page).to_have_url(re.compile("/lessons$"))
     expect(page.locator("[data-lesson]")).not_to_have_count(1)
+
+
+def test_two_recordings_become_one_by_keyboard(kit: Kit, context: BrowserContext) -> None:
+    first, second = kit.lessons.add("Avant la sonnerie", "ended"), kit.lessons.add("Après la sonnerie", "ended")
+    sign_in(context, "teacher")
+    page = context.new_page()
+    page.goto("/lessons?q=sonnerie")
+    card = page.locator(f"[data-lesson='{first.id}']")
+    card.get_by_role("button", name="Réunir à un autre Avant la sonnerie").press("Enter")
+    choice = card.get_by_role("combobox")
+    expect(choice).to_be_focused()
+    expect(choice).to_have_value(second.id)  # the one that comes next
+    assert violations(page) == []
+    choice.press("Escape")
+    expect(card.locator("form")).to_have_count(0)
+    page.keyboard.press("Enter")
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    card.get_by_role("button", name="Les réunir").press("Enter")
+    expect(page.locator("#said")).to_have_text(
+        "Après la sonnerie suit maintenant Avant la sonnerie : c’est un seul enregistrement."
+    )
+    expect(page.locator("[data-lesson]")).to_have_count(1)
+    expect(card.locator(".length")).to_have_text("2:04:10")
+    expect(card.get_by_role("button", name="Réunir à un autre")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("alert")).to_have_text("Il n’y a pas d’autre enregistrement dans cette liste.")
+    assert violations(page) == []
+
+
+def test_a_pupil_is_shown_no_way_to_a_recording_that_is_the_teachers(kit: Kit, context: BrowserContext) -> None:
+    lesson = LessonState("20261123-081509-4f2a", CODE, "À part", "live", 1000.0, 5.0, 1000, visibility="teacher")
+    page = context.new_page()
+    page.goto(f"/join/{CODE}")
+    page.fill("#name", "Léa")
+    page.press("#name", "Enter")
+    page.wait_for_selector("body[data-state=waiting]")
+    kit.state.note(lesson)
+    expect(page.locator("#lesson-title")).to_have_text("À part")
+    kit.state.note(msgspec.structs.replace(lesson, state="ended"))
+    page.wait_for_selector("body[data-state=ended]")
+    expect(page.locator("#replay")).to_be_hidden()
+    kit.state.note(msgspec.structs.replace(lesson, id="20261123-081510-4f2a", visibility="class"))
+    kit.state.note(msgspec.structs.replace(lesson, id="20261123-081510-4f2a", visibility="class", state="ended"))
+    page.wait_for_selector("body[data-state=ended]")
+    expect(page.locator("#replay")).to_have_attribute("href", "/lessons/20261123-081510-4f2a")
+    expect(page.locator("#replay")).to_be_visible()

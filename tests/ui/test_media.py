@@ -134,8 +134,10 @@ def test_what_the_replay_shows_along_its_time(kit: Kit) -> None:
             {"start_s": 60.0, "duration_s": 120.0, "sound": True},
             {"start_s": 300.0, "duration_s": 30.0, "sound": False},
         ],
+        "talk": [],
         "silent": [],
         "strip": None,
+        "low": None,
         "trimmed_s": 0.0,
         "sound": None,
     }

@@ -145,6 +145,7 @@ def test_scripts_use_only_sentences_that_the_page_has(kit: Kit) -> None:
         "teacher": "/teacher",
         "disk": "/teacher",
         "lessons": "/lessons",
+        "keep": "/lessons",
         "lesson": "/lessons/LESSON",
     }
     lesson = kit.lessons.add("Fractions", "ended")

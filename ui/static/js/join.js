@@ -45,6 +45,7 @@ function show() {
   }
   element("again").hidden = element("rewind").hidden = state !== "live" && state !== "reconnecting";
   element("replay").hidden = state !== "ended" || !page.lesson.recorded_s || !page.lesson.page; // it may be the teacher's only
+  say(element("voices"), page.lesson?.state === "live" && page.lesson.records_talk ? text("voices") : "");
   if (state !== "live") element("sound").hidden = true;
 }
 

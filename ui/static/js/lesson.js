@@ -3,17 +3,21 @@
 
 import { setLanguage } from "../vendor/media-chrome/dist/utils/i18n.js";
 import "../vendor/media-chrome/dist/lang/fr.js";
+import { Beside, setUpSound } from "./replay-beside.js";
 import { ReplaySource, endOf } from "./replay-hls.js";
 import { Marks } from "./replay-marks.js";
 import { setUpKeys } from "./replay-keys.js";
 import { Place, worthOffering } from "./replay-place.js";
-import { ReplayScreen, setUpSound, setUpViews } from "./replay-screen.js";
+import { ReplayScreen, setUpViews } from "./replay-screen.js";
 import { SoundOnly } from "./replay-sound.js";
 import { chapterAt, drawMarks, follow, gapText, listPlaces, passed } from "./replay-timeline.js";
 import { clock, text } from "./strings.js";
 
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 const KEPT_SPEED = "preau-speed";
+const KEPT_SCREEN_SOUND = "preau-screen-sound";
+const KEPT_TALK = "preau-talk";
+const KEPT_RUNG = "preau-replay-picture";
 const TOLD_MS = 4000;
 const BEFORE_CHAPTER_S = 2;
 const part = (id) => document.getElementById(id);
@@ -35,7 +39,8 @@ function tell(words) {
   silence = setTimeout(() => (part("told").textContent = ""), TOLD_MS);
 }
 
-const source = new ReplaySource(video, `${base}/index.m3u8`, (news) => {
+const pictures = `${base}/${timeline.low ? "master" : "index"}.m3u8`;
+const source = new ReplaySource(video, pictures, (news) => {
   part("said").hidden = news === "playing";
   part("said").textContent = news === "playing" ? "" : text(news === "gone" ? "gone" : "unplayable");
 });
@@ -68,6 +73,21 @@ video.addEventListener("ratechange", () => {
     localStorage.setItem(KEPT_SPEED, String(video.playbackRate));
   }
 });
+
+// --- the picture's rung, where there are two ---
+
+const rung = part("rung");
+if (rung) {
+  rung.parentElement.hidden = !ReplaySource.choosable;
+  const known = [...rung.options].map((option) => option.value);
+  const kept = localStorage.getItem(KEPT_RUNG);
+  rung.value = known.includes(kept) ? kept : "automatic";
+  source.choose(rung.value);
+  rung.addEventListener("change", () => {
+    localStorage.setItem(KEPT_RUNG, rung.value);
+    source.choose(rung.value);
+  });
+}
 
 // --- what lies along the time ---
 
@@ -112,13 +132,24 @@ let screen = null;
 if (part("screen")) {
   screen = new ReplayScreen(player, video, part("screen"));
   views = setUpViews(player, document.querySelectorAll("#views button"), part("swap"), (name) => tell(text(name)));
-  setUpSound(screen, part("screen-sound"));
+  setUpSound(screen, part("screen-sound"), KEPT_SCREEN_SOUND);
+}
+
+// --- pupils' voices beside it ---
+
+const talk = new Beside(video, part("talk"), "talk", 'audio/mp4; codecs="opus"');
+setUpSound(talk, part("talk-sound"), KEPT_TALK);
+
+function besides() {
+  screen?.take(timeline.screen, base, live());
+  talk.take(timeline.talk, base, live());
+  part("talk-sound").hidden = !timeline.talk.length;
 }
 
 // --- the sound alone ---
 
 const soundOnly = new SoundOnly(part("sound-only"), part("sound-picture"), (on) => {
-  source.change(`${base}/${on ? "sound" : "index"}.m3u8`, !on);
+  source.change(on ? `${base}/sound.m3u8` : pictures, !on);
   screen?.rest(on);
   soundOnly.follow(source.place, base);
   tell(text(on ? "soundAlone" : "withPicture"));
@@ -135,7 +166,7 @@ function hear(found) {
   timeline = found;
   source.update(timeline.silent);
   soundOnly.take(timeline);
-  screen?.take(timeline.screen, base, live());
+  besides();
   marks.take(timeline);
   show();
 }
@@ -196,7 +227,7 @@ if (soundOnly.wanted) {
   soundOnly.follow(0, base);
 }
 source.open(asked < 0 ? Math.max(0, timeline.duration_s + asked) : asked, timeline.silent);
-screen?.take(timeline.screen, base, live());
+besides();
 show();
 if (live()) follow(base, hear);
 document.body.dataset.state = "ready";

@@ -3,12 +3,13 @@
 import { call } from "./api.js";
 import { setUpEditing } from "./edit.js";
 import { text } from "./strings.js";
+import { setUpUniting } from "./unite.js";
 
 const said = document.getElementById("said");
 
-setUpEditing((sentence) => {
-  said.textContent = sentence;
-});
+const say = (sentence) => (said.textContent = sentence);
+setUpEditing(say);
+setUpUniting(say);
 
 for (const item of document.querySelectorAll("[data-lesson]")) {
   const ask = item.querySelector("[data-do=ask]");

@@ -1,18 +1,22 @@
 // Keeps a <video> fed with the kit's live picture for as long as it is asked to, whatever the network does.
 //
 // The way is WebRTC (whep.js); where the network lets no UDP through, the WebSocket (stream.js), which is tried beside it
-// when it takes long. A session that freezes is restarted in place once, then replaced; while the kit is out of reach it
-// is knocked at a few times a second.
+// when it takes long. A session that freezes is kept for as long as the kit is out of reach: ICE may find it again before
+// the page does. Once the kit answers, the session is restarted in place once, then replaced.
 
+import { knock } from "./knock.js";
 import { StreamSession } from "./stream.js";
 import { backoff, Cushion, FreezeWatch, sleep } from "./watch.js";
 import { headStart, rememberUdp, udpWasBlocked } from "./way.js";
 import { fetchWithin, iceServers, Refused, WhepSession } from "./whep.js";
 
 const POLL_MS = 300;
-const KNOCK_TIMEOUT_MS = 900;
+const ASK_TIMEOUT_MS = 900;
 const KNOCK_PAUSE_MS = 250;
+const REVIVED_POLL_MS = 100;
+const REVIVAL_MS = 700; // ICE finds the way again at once when it is the old one
 const CONNECT_MS = 2500;
+const RESTARTED_MS = 1500;
 const RELAYED_CONNECT_MS = 5000;
 const LATE_MS = 1000;
 const SLEPT_MS = 8000;
@@ -153,7 +157,8 @@ export class LivePlayer extends EventTarget {
       return this.#session;
     }
     // A cheap question first, when an offer might only be sent into a dead network.
-    const servers = attempt > 0 || this.#relays ? await this.#ask(signal) : [];
+    if (attempt > 0) await knock(signal);
+    const servers = this.#relays ? await this.#ask(signal) : [];
     if (this.#udpBlocked) this.#session = this.#newStream();
     else this.#session = this.#spare ?? new WhepSession(this.#endpoint, this.#token, servers);
     this.#spare = null;
@@ -189,7 +194,7 @@ export class LivePlayer extends EventTarget {
   async #ask(signal) {
     const headers = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
     const options = { method: "OPTIONS", headers, cache: "no-store" };
-    const response = await fetchWithin(KNOCK_TIMEOUT_MS, this.#endpoint, options, signal);
+    const response = await fetchWithin(ASK_TIMEOUT_MS, this.#endpoint, options, signal);
     return iceServers(response.headers.get("Link"));
   }
 
@@ -224,6 +229,7 @@ export class LivePlayer extends EventTarget {
     let asked = performance.now();
     let looked = Date.now(); // the wall clock: others stand still while the device sleeps
     let moved = 0;
+    let trusted = 0;
     while (!ended) {
       const frames = await session.frames();
       if (ended) break;
@@ -252,14 +258,17 @@ export class LivePlayer extends EventTarget {
         await Promise.race([session.ended, this.#pause(POLL_MS)]);
         continue;
       }
-      if (frozen || suspect) {
+      if (now < trusted && session.connects) suspect = false;
+      if (frozen || (suspect && now >= trusted)) {
         told = false;
         if (!session.connected) this.#udpBlocked = StreamSession.supported;
         if (!session.restart || !seen || restarted) break;
         this.#tell("lost");
         restarted = true;
+        if (!(await this.#recover(session, frames))) break;
         suspect = false;
-        if (!(await session.restart())) break;
+        looked = Date.now();
+        trusted = performance.now() + RESTARTED_MS;
         watch.renew(performance.now());
         continue;
       }
@@ -275,6 +284,46 @@ export class LivePlayer extends EventTarget {
       await Promise.race([session.ended, this.#pause(attached ? POLL_MS : POLL_MS / 10)]);
     }
     return seen;
+  }
+
+  /**
+   * Wait until there is more than `frames`, or, the kit having answered, ICE is restarted. False when the session is of
+   * no more use.
+   */
+  async #recover(session, frames) {
+    let over = false;
+    const isOver = () => over;
+    const ended = session.ended.then(() => false);
+    const useful = await Promise.race([ended, this.#revived(session, frames, isOver), this.#restarted(session, isOver)]);
+    over = true;
+    this.#knock.abort();
+    this.#knock = new AbortController();
+    return useful;
+  }
+
+  async #revived(session, frames, isOver) {
+    if (session.pictureless) await session.hears(); // what came before does not count
+    while (!isOver()) {
+      if (session.pictureless ? await session.hears() : (await session.frames()) > frames) return true;
+      await sleep(REVIVED_POLL_MS);
+    }
+    return false;
+  }
+
+  async #restarted(session, isOver) {
+    let unheard = false;
+    while (!isOver()) {
+      this.#knock = new AbortController();
+      try {
+        await knock(this.#knock.signal);
+        if (unheard) await sleep(REVIVAL_MS);
+        return !isOver() && (await session.restart());
+      } catch {
+        unheard = !this.#knock.signal.aborted; // else the browser says that this is another network
+        await this.#pause(KNOCK_PAUSE_MS);
+      }
+    }
+    return false;
   }
 
   /** Hold back what the line's losses would make stumble. */

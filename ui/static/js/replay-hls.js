@@ -12,6 +12,9 @@ const LIVE_EDGE_S = 4;
 const BORDER_S = 0.15;
 const HOLE_S = 0.3;
 const BUFFER = { backBufferLength: 60, maxBufferLength: 30 };
+const HOPED_BITS_PER_SECOND = 5_000_000; // until something was loaded: most lines carry the sharp picture
+/** The rung that plays, by its place among those there are (by their rates); -1 lets the line decide. */
+const LEVELS = { automatic: () => -1, sharp: (count) => count - 1, saving: () => 0 };
 
 /** The stretch around `time` (seconds): {start, end}. `silent` are the spans without sound among others with it. */
 export function stretchAt(silent, time) {
@@ -56,8 +59,13 @@ export class ReplaySource {
   #place = 0;
   #mendedAt = -Infinity;
   #retry = 0;
+  #choice = "automatic";
 
-  /** `hear` is told what became of the playing: "playing", "trouble" (it tries again by itself) or "gone". */
+  /** Whether the rung can be chosen; the browser's own HLS decides by itself. */
+  static choosable = Hls.isSupported();
+
+  /** `playlist` may list several rungs. `hear` is told what became of the playing: "playing", "trouble" (it tries again by
+   * itself) or "gone". */
   constructor(video, playlist, hear) {
     this.#video = video;
     this.#playlist = playlist;
@@ -106,6 +114,13 @@ export class ReplaySource {
     this.#silent = silent;
   }
 
+  /** Play always the sharp rung, always the saving one, or (automatic) what the line carries. */
+  choose(choice) {
+    this.#choice = choice;
+    const hls = this.#hls;
+    if (hls?.levels?.length) hls.nextLevel = LEVELS[choice](hls.levels.length);
+  }
+
   /** Seek to the newest that plays without waiting. */
   goToEdge() {
     this.#video.currentTime = this.#hls?.liveSyncPosition ?? endOf(this.#video);
@@ -151,6 +166,7 @@ export class ReplaySource {
       startPosition: this.#place,
       liveSyncDuration: LIVE_EDGE_S,
       liveDurationInfinity: true,
+      abrEwmaDefaultEstimate: HOPED_BITS_PER_SECOND,
       pLoader: class extends Hls.DefaultConfig.loader {
         load(context, config, callbacks) {
           const onSuccess = (response, ...more) => {
@@ -163,7 +179,11 @@ export class ReplaySource {
     });
     this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_, error) => this.#fail(hls, error));
-    hls.on(Hls.Events.MANIFEST_PARSED, () => this.#hear("playing"));
+    hls.on(Hls.Events.MANIFEST_PARSED, (_, { levels }) => {
+      const level = LEVELS[this.#choice](levels.length);
+      if (level >= 0) hls.loadLevel = hls.startLevel = level;
+      this.#hear("playing");
+    });
     hls.loadSource(this.#playlist);
     hls.attachMedia(video);
     if (playing) video.play().catch(() => {});

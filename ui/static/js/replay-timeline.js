@@ -15,8 +15,9 @@ export function lengthOf(seconds) {
 
 /** What is missing at a gap, and why, in words. */
 export function gapText({ seconds, reason }) {
-  const what = seconds === null ? text("missing") : text("missingLength", { length: lengthOf(seconds) });
-  return has(`gap_${reason}`) ? `${what} ${text(`gap_${reason}`)}` : what;
+  const length = seconds === 0 ? "" : text("missingLength", { length: lengthOf(seconds) });
+  const what = seconds === null ? text("missing") : length;
+  return has(`gap_${reason}`) ? `${what} ${text(`gap_${reason}`)}`.trim() : what;
 }
 
 /** The gap that playing from `before` to `now` passes, if any. */

@@ -8,12 +8,14 @@ import { connect, restartWatch } from "./push.js";
 import { setUpSharing } from "./share.js";
 import { clock, pupils, text } from "./strings.js";
 import { LivePlayer } from "./player.js";
+import { setUpVoices } from "./voices.js";
 
 const FLOOR_DBFS = -60;
 const element = (id) => document.getElementById(id);
 const player = new LivePlayer(element("video"));
 const marks = setUpMarks();
 const about = setUpAbout();
+const voices = setUpVoices();
 const page = { lesson: null, disk: null, since: 0, busy: null, confirming: false };
 
 function show() {
@@ -35,6 +37,7 @@ function show() {
   element("room").className = page.disk?.incident ? "warning" : "quiet";
   element("room").hidden = !element("room").textContent;
   marks.onLesson(live ? page.lesson.id : null);
+  voices.onLesson(page.lesson);
   tick();
 }
 

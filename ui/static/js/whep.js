@@ -133,7 +133,9 @@ export class WhepSession {
       this.connected = true;
       this.#connect();
     }
-    if (state === "failed" && ice !== "failed") this.end("connection failed");
+    // While ICE comes back to life, the state of the whole may lag behind: DTLS alone never comes back.
+    const dtls = this.connection.getReceivers()[0]?.transport;
+    if (dtls ? dtls.state === "failed" : state === "failed" && ice !== "failed") this.end("connection failed");
     else if (ice === "disconnected" || ice === "failed") this.onSuspect();
   }
 
@@ -189,6 +191,11 @@ export class WhepSession {
   /** The number of the streaming process that has the session; null before the kit has answered. */
   get process() {
     return this.#resource && processOf(this.#resource.pathname);
+  }
+
+  /** Whether ICE has a way to the kit, or may be about to have one. */
+  get connects() {
+    return !["disconnected", "failed"].includes(this.connection.iceConnectionState);
   }
 
   attach(video) {
