@@ -160,8 +160,14 @@ def test_the_pure_part(page: Page) -> None:
         """async () => {
           const [src] = [...document.scripts].map((script) => script.src).filter((src) => src.endsWith('lesson.js'));
           const { stillAt } = await import(src.replace('lesson.js', 'replay-sound.js'));
+          const { heardFrom } = await import(src.replace('lesson.js', 'replay-hls.js'));
+          const silent = [{ start_s: 0, end_s: 4 }, { start_s: 9, end_s: 12 }, { start_s: 20, end_s: null }];
           const chapters = [{ at_s: 5, still: 'a' }, { at_s: 9, still: null }, { at_s: 20, still: 'b' }];
-          return [0, 5, 9, 19.9, 20].map((time) => stillAt(chapters, time));
+          return {
+            stills: [0, 5, 9, 19.9, 20].map((time) => stillAt(chapters, time)),
+            heard: [0, 3.9, 4.05, 8, 8.9, 11, 13, 30].map((time) => heardFrom(silent, time)),
+          };
         }"""
     )
-    assert found == [None, "a", "a", "a", "b"]
+    assert found["stills"] == [None, "a", "a", "a", "b"]
+    assert found["heard"] == pytest.approx([4.05, 4.05, 4.05, 8, 12.05, 12.05, 13, 30])

@@ -28,6 +28,12 @@ export function stretchAt(silent, time) {
   return { start, end: Infinity };
 }
 
+/** Where there is sound from `time` on: there, or behind the silence that `time` is in. */
+export function heardFrom(silent, time) {
+  const quiet = silent.find(({ start_s: start, end_s: end }) => time >= start - BORDER_S && end !== null && time < end);
+  return quiet ? quiet.end_s + BORDER_S / 3 : time;
+}
+
 /** The playlist's text with the segments outside a stretch marked as missing. */
 export function within(text, { start, end }) {
   let time = 0;
@@ -77,7 +83,8 @@ export class ReplaySource {
     return this.#place;
   }
 
-  /** Go on at the same place with another playlist; one without stretches is played as a whole. */
+  /** Go on at the same place with another playlist; one without stretches is of the sound alone, and passes over what
+   * has none. */
   change(playlist, stretched) {
     if (playlist === this.#playlist) return;
     this.#playlist = playlist;
@@ -138,6 +145,10 @@ export class ReplaySource {
     if (!video.readyState || !this.#hls) return; // between two stretches
     const time = video.currentTime;
     this.#place = time;
+    if (!this.#stretched && heardFrom(this.#silent, time) > time) {
+      video.currentTime = heardFrom(this.#silent, time);
+      return;
+    }
     const { start, end } = this.#stretch;
     if (time >= start && time < (sought ? end : end - BORDER_S)) return;
     if (!sought && time >= start) this.#place = Math.max(time, end + BORDER_S / 3); // played up to the border
@@ -159,6 +170,7 @@ export class ReplaySource {
     const video = this.#video;
     const playing = !video.paused && !video.ended;
     this.#hls?.destroy();
+    if (!this.#stretched) this.#place = heardFrom(this.#silent, this.#place);
     const stretch = this.#around(this.#place);
     this.#stretch = stretch;
     const hls = new Hls({
