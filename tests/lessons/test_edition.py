@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from appliance.bus import CommandRefused
 from appliance.fmp4 import VIDEO_TIMESCALE
-from appliance.messages import MarkLesson, PutTrack, TrimLesson
+from appliance.messages import JoinLessons, MarkLesson, PutTrack, TrimLesson
 from appliance.settings import Settings
 from lessons import edition, playlist, progressive
 from lessons.amendments import Amendments
@@ -21,11 +23,12 @@ from lessons.catalogue import Catalogue
 from lessons.client import LessonsClient
 from lessons.edits import Edits
 from lessons.illustrate import illustrate
-from lessons.journal import CAMERA, SCREEN, Fragment, Gap, Mark, Record, Stopped, Trimmed
+from lessons.journal import CAMERA, JOINED, SCREEN, Fragment, Gap, Mark, Record, Stopped, Trimmed
+from lessons.low_rung import LOW
 from lessons.marks import Marks
-from lessons.reader import UnknownLesson
+from lessons.reader import LessonFiles, UnknownLesson
 from lessons.recorder import Recorder
-from lessons.recording import Recording, fold
+from lessons.recording import Recording, Strand, fold
 from lessons.strip import TILE_S
 from lessons.tracks import Tracks
 from lessons.trim import Trims
@@ -33,8 +36,13 @@ from lessons.vtt import Cue, parse, render
 from lessons.writer import Writer
 from tests.lessons.media import film, moved, pictures, probe, sounds
 from tests.lessons.room import AT, ID, begin, feed, metrics, read
+from tests.lessons.service import Capture, Lessons, until, watched
+from tests.lessons.test_join import NEXT, joins, root
 from tests.lessons.test_playlist import CREATED, fragment, journals, opened
 from tests.lessons.test_screen import mixed, screen
+from tests.lessons.test_service import capture, serve, settings
+
+__all__ = ["capture", "root", "serve", "settings"]  # fixtures of the others' own tests
 
 SECOND = VIDEO_TIMESCALE
 PLACES = st.none() | st.integers(0, 50 * SECOND)
@@ -86,7 +94,7 @@ def test_what_is_not_cut_is_the_recording_itself() -> None:
     assert edition.of(live).shown is live  # a list that players have must only grow
 
 
-@settings(max_examples=200)
+@examples(max_examples=200)
 @given(journals(), PLACES, PLACES)
 def test_any_cut_agrees_with_itself(records: list[Record], start: int | None, end: int | None) -> None:
     whole = made(*records[1:])
@@ -116,6 +124,8 @@ def test_gaps_and_marks_move_along() -> None:
     assert shift == 2 * SECOND and len(whole.marks) == 5
     assert [(one.text, one.at) for one in shown.marks.values()] == [("2", 0), ("3", SECOND)]
     assert [(one.at, one.seconds) for one in shown.holes] == [(SECOND, 30.0)] and len(shown.gaps) == 1
+    whole.beside[LOW] = Strand(list(whole.camera.parts))
+    assert edition.of(whole).shown.beside == {}
     behind = edition.of(made(*parts, Stopped(1.0), Trimmed(4 * SECOND, None, 0.0))).shown
     assert not behind.holes and not behind.gaps
 
@@ -162,7 +172,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Room:
     return Room(tmp_path_factory.mktemp("edition"))
 
 
-@settings(max_examples=25, deadline=None)
+@examples(max_examples=25, deadline=None)
 @given(st.floats(0, 19.9), st.floats(0.1, 20))
 def test_every_product_of_any_cut_decodes_and_is_as_long_as_the_others(
     shared: Room, start: float, length: float
@@ -333,3 +343,41 @@ def test_what_was_made_of_a_journal_is_kept_until_it_changes(room: Room) -> None
     named = room.files.download(ID, CAMERA, ("Cours", lambda one: "Repère"))
     other = room.files.download(ID, CAMERA, ("Cours", lambda one: "Mark"))
     assert named.tag != other.tag and room.files.download(ID, CAMERA, ("Cours", lambda one: "Mark")) is other
+
+
+def test_a_joined_lesson_is_cut_around_its_seam(root: Path) -> None:
+    """The second one's bytes have times of their own."""
+    joins(root).join(JoinLessons(ID, NEXT))
+    seam = next(hole.at for hole in read(root / ID).holes if hole.reason == JOINED)
+    Edits(root).write(ID, lambda recording: [Trimmed(seam - 2 * SECOND, seam + 2 * SECOND, 0.0)])
+    files = LessonFiles(root)
+    duration_s = files.timeline(ID).duration_s
+    assert 4 <= duration_s <= 6.2 and files.timeline(ID).gaps[0].reason == JOINED
+    assert seconds(files.playlist(ID)) == pytest.approx(duration_s, abs=1e-3)
+    for source, kind in ((CAMERA, "mp4"), ("sound", "m4a")):
+        file = root / f"cut.{kind}"
+        file.write_bytes(b"".join(files.download(ID, source).read()))
+        found = {one["codec_type"]: one for one in probe(file)["streams"]}
+        assert float(found["audio"]["duration"]) == pytest.approx(duration_s, abs=0.12)
+        if source == CAMERA:
+            assert float(found["video"]["duration"]) == pytest.approx(duration_s, abs=0.002)
+    for part, first, last in re.findall(r"sound/(\d+)-(\d+)-(\d+)\.m4s", files.sound_playlist(ID)):
+        data = files.sound_init(ID, int(part)) + files.sound_segment(ID, int(part), int(first), int(last))
+        with av.open(io.BytesIO(data), "r") as container:
+            assert list(container.decode(audio=0))
+
+
+def test_over_the_bus(settings: Settings, capture: Capture, serve: Callable[[], Lessons]) -> None:
+    lessons, client = serve(), LessonsClient(settings)
+    id = client.start("Les volcans", "7Q2F").id
+    watched(capture, lessons)
+    capture.send(film(8))
+    until(lambda: client.get(id).duration_s >= 6, "six seconds on disk")
+    with pytest.raises(CommandRefused) as refused:
+        client.trim(id, 2.0)
+    assert refused.value.kind == "conflict"
+    whole = client.stop(id)
+    cut = client.trim(id, 2.4, 5.0)
+    assert cut.start_s == 2.0 and cut.duration_s == pytest.approx(3.0, abs=1.1) and cut == client.trimmed(id)
+    assert client.get(id).duration_s == pytest.approx(cut.duration_s)
+    assert client.trim(id).duration_s == pytest.approx(whole.duration_s) and client.get(id) == whole
