@@ -70,23 +70,32 @@ def movie_header(timescale: int, duration: int, next_track: int) -> bytes:
     )  # fmt: skip
 
 
-def track_header(track: int, duration: int, width: int, height: int, *, volume: bool) -> bytes:
-    """tkhd, version 1, enabled and in the movie (8.3.2); `duration` in the movie's timescale."""
+def track_header(track: int, duration: int, width: int, height: int, *, volume: bool, enabled: bool = True) -> bytes:
+    """tkhd, version 1, enabled or not, in the movie (8.3.2); `duration` in the movie's timescale."""
     return full_box(
-        b"tkhd", 1, 3,
+        b"tkhd", 1, 3 if enabled else 2,
         struct.pack(">QQIIQQHHHH", 0, 0, track, 0, duration, 0, 0, 0, 0x100 if volume else 0, 0),
         MATRIX, struct.pack(">II", width << 16, height << 16),
     )  # fmt: skip
 
 
+# QuickTime's header of media that are no picture and no sound (QuickTime File Format, "Base media information").
+_BASE = full_box(b"gmin", 0, 0, struct.pack(">HHHHHH", 0x40, 0x8000, 0x8000, 0x8000, 0, 0))
+_MEDIA = {
+    b"vide": (b"Video\0", full_box(b"vmhd", 0, 1, bytes(8))),
+    b"soun": (b"Sound\0", full_box(b"smhd", 0, 0, bytes(4))),
+    b"text": (b"Chapters\0", box(b"gmhd", _BASE, box(b"text", MATRIX))),
+}
+
+
 def media(timescale: int, duration: int, handler: bytes, sample_table: bytes) -> bytes:
-    """mdia with mdhd, hdlr (`vide` or `soun`) and minf around an stbl box (8.4); `duration` in `timescale`."""
-    video = handler == b"vide"
-    header = full_box(b"vmhd", 0, 1, bytes(8)) if video else full_box(b"smhd", 0, 0, bytes(4))
+    """mdia with mdhd, hdlr (`vide`, `soun` or QuickTime's `text`) and minf around an stbl box (8.4); `duration` in
+    `timescale`."""
+    name, header = _MEDIA[handler]
     references = box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1)))
     return box(
         b"mdia",
         full_box(b"mdhd", 1, 0, struct.pack(">QQIQHH", 0, 0, timescale, duration, LANGUAGE_UNDETERMINED, 0)),
-        full_box(b"hdlr", 0, 0, bytes(4), handler, bytes(12), b"Video\0" if video else b"Sound\0"),
+        full_box(b"hdlr", 0, 0, bytes(4), handler, bytes(12), name),
         box(b"minf", header, references, sample_table),
     )  # fmt: skip

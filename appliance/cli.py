@@ -171,13 +171,16 @@ def list_receipts(config: Path | None) -> None:
 @main.command()
 @click.argument("lesson_id", metavar="ID")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--sound", "product", flag_value="lesson.m4a", help="Its sound alone (M4A).")
+@click.option("--stills", "product", flag_value="stills.pdf", help="The pictures of its chapters (PDF).")
+@click.option("--screen", "product", flag_value="screen.mp4", help="The screen that was shared in it (MP4).")
 @click.pass_obj
-def export(config: Path | None, lesson_id: str, file: Path) -> None:
-    """Write a lesson to FILE as one MP4."""
+def export(config: Path | None, lesson_id: str, file: Path, product: str | None) -> None:
+    """Write a lesson to FILE as one MP4 with its chapters, or one of the other files that can be made of it."""
     partial = file.with_name(f".{file.name}.part")
     try:
         with partial.open("wb") as out:
-            for chunk in KitApi(_settings(config)).download(f"/lessons/{lesson_id}/lesson.mp4"):
+            for chunk in KitApi(_settings(config)).download(f"/lessons/{lesson_id}/{product or 'lesson.mp4'}"):
                 out.write(chunk)
         partial.rename(file)
     except (ApiError, OSError) as error:

@@ -267,6 +267,17 @@ class RemoveTrack(msgspec.Struct, frozen=True, tag="remove_track"):
     language: str
 
 
+class TrimLesson(msgspec.Struct, frozen=True, tag="trim_lesson"):
+    """To lessons: from now on show only `start_s` to `end_s` (seconds of the whole lesson; None: from its beginning, to
+    its end). It is cut at the keyframe at or before the start and at the end of the fragment that holds the end;
+    nothing is deleted. Refused with `not_found`, `conflict` while the lesson is live, `invalid` when too little would
+    be left, or `unavailable`. Idempotent."""
+
+    id: str
+    start_s: float | None = None
+    end_s: float | None = None
+
+
 class RecordTalk(msgspec.Struct, frozen=True, tag="record_talk"):
     """To lessons: whether pupils' voices go into the live lesson's recording from now on. Refused with `not_found`,
     with `conflict` when the school's setting does not allow it or the lesson is over, with `unavailable` when the disk
@@ -393,6 +404,7 @@ Command = (
     | KeepLesson
     | MarkLesson
     | RemoveMark
+    | TrimLesson
     | PutTrack
     | RemoveTrack
     | RecordTalk
@@ -463,6 +475,14 @@ class Marked(msgspec.Struct, frozen=True, tag="marked"):
     kind: Literal["teacher", "board", "screen"]
 
 
+class TrimmedLesson(msgspec.Struct, frozen=True, tag="trimmed_lesson"):
+    """What is shown of a lesson: from `start_s` to `end_s` of the whole, `duration_s` seconds."""
+
+    start_s: float
+    end_s: float
+    duration_s: float
+
+
 class LessonList(msgspec.Struct, frozen=True, tag="lesson_list"):
     """`total` counts all that were found. `subjects`, `groups` and `teachers` are those of all lessons that who asked
     may see, by the alphabet."""
@@ -498,4 +518,4 @@ class Quality(msgspec.Struct, frozen=True, tag="quality"):
     showing: Showing
 
 
-Reply = Done | Refused | History | Lesson | LessonList | Marked | Watching | Still | Quality
+Reply = Done | Refused | History | Lesson | LessonList | Marked | TrimmedLesson | Watching | Still | Quality

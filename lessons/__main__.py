@@ -29,6 +29,7 @@ from lessons.recorder import Recorder
 from lessons.retention import Retention
 from lessons.talk import Talk
 from lessons.tracks import Tracks
+from lessons.trim import Trims
 from lessons.writer import Writer
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -87,6 +88,7 @@ def main() -> None:
         **retention.handlers(),
         **Marks(amendments, time.time).handlers(),
         **Tracks(root, amendments, time.time).handlers(),
+        **Trims(root, amendments, time.time, illustrator.ask).handlers(),
         **Talk(amendments, talk, time.time).handlers(),
     }
     server = CommandPool(me.settings.bus, "lessons", partial(dispatch, handlers))

@@ -31,6 +31,8 @@ from appliance.messages import (
     Reply,
     StartLesson,
     StopLesson,
+    TrimLesson,
+    TrimmedLesson,
     Visibility,
 )
 from appliance.settings import Settings
@@ -132,6 +134,14 @@ class LessonsClient(LessonFiles):
     def remove_track(self, id: str, kind: TrackKind, language: str) -> None:
         """Refused with `not_found` or `unavailable`. Idempotent."""
         self._call(RemoveTrack(id, kind, language))
+
+    def trim(self, id: str, start_s: float | None = None, end_s: float | None = None) -> TrimmedLesson:
+        """Show only what lies between two places of the whole lesson (seconds; None: from its beginning, to its end).
+        Refused with `not_found`, `conflict` while it is live, `invalid` or `unavailable`. Idempotent."""
+        reply = self._call(TrimLesson(id, start_s, end_s))
+        if not isinstance(reply, TrimmedLesson):
+            raise bus.BusError(f"the lessons service answered with {type(reply).__name__}")
+        return reply
 
     def record_talk(self, id: str, on: bool) -> None:
         """Whether pupils' voices go into the live lesson's recording. Refused with `not_found`, `conflict` or

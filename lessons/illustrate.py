@@ -19,7 +19,7 @@ import structlog
 
 from appliance import durable
 from appliance.lifetime import die_with
-from lessons import images, stills, strip, vtt
+from lessons import edition, images, stills, strip, vtt
 from lessons.images import NoPicture
 from lessons.journal import CAMERA, NAME, SCREEN, Mark, parse
 from lessons.pages import RULES, Pages
@@ -39,7 +39,7 @@ def illustrate(folder: Path, *, look: bool) -> None:
     recording = fold(parse((folder / NAME).read_bytes()).records)
     if recording is None:
         return
-    make_thumbnail(folder, recording)
+    make_thumbnail(folder, edition.of(recording).shown)
     make_strip(folder, recording)
     seen = read_seen(folder)
     if look:

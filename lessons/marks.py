@@ -1,4 +1,5 @@
-"""Marks: set, changed and removed, in a lesson that is live or over."""
+"""Marks: set, changed and removed, in a lesson that is live or over. People name places of the lesson as it is shown,
+the journal those of the whole."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from appliance.bus import CommandRefused
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Done, Marked, MarkLesson, RemoveMark
+from lessons import edition
 from lessons.amendments import Amendments
 from lessons.handlers import Handlers
 from lessons.journal import Mark, MarkRemoved, Record
@@ -31,17 +33,17 @@ class Marks:
     def mark(self, command: MarkLesson) -> Marked:
         """Raises CommandRefused."""
         check(command)
-        kept: list[Mark] = []
+        kept: list[tuple[Mark, int]] = []
 
         def decide(recording: Recording, now: int | None) -> list[Record]:
             known = recording.marks.get(command.mark)
             mark = decided(command, recording, known, now, self._wall())
-            kept.append(mark)
+            kept.append((mark, edition.of(recording).shift))
             return [] if mark == known else [mark]
 
         self._amendments.write(command.id, decide)
-        mark = kept[-1]
-        return Marked(mark.id, mark.at / VIDEO_TIMESCALE, mark.text, mark.kind)
+        mark, shift = kept[-1]
+        return Marked(mark.id, (mark.at - shift) / VIDEO_TIMESCALE, mark.text, mark.kind)
 
     def remove(self, command: RemoveMark) -> Done:
         """Raises CommandRefused."""
@@ -95,7 +97,8 @@ def _created(command: MarkLesson, recording: Recording, now: int | None, wall: f
 
 
 def _place(at_s: float, recording: Recording, now: int | None) -> int:
+    shown, shift, _ = edition.of(recording)
     at = round(at_s * VIDEO_TIMESCALE)
-    if at > max(recording.end, now or 0):
+    if at > max(shown.end, now or 0):
         raise CommandRefused("invalid", "the lesson is not that long")
-    return at
+    return at + shift

@@ -7,8 +7,8 @@ its end and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.journal import CAMERA
@@ -28,7 +28,7 @@ class Segment(NamedTuple):
     duration: int
 
 
-def segments(part: Part, *, complete: bool) -> Iterator[Segment]:
+def segments(part: Part, complete: bool) -> Iterator[Segment]:
     """The segments of a part; the last, unfinished one only when the part is `complete`."""
     offset = length = duration = 0
     for fragment in part.fragments:
@@ -52,12 +52,29 @@ class Span(NamedTuple):
     sound: bool
 
 
-def _listed(parts: Sequence[Part], *, ended: bool) -> Iterator[tuple[Part, list[Segment]]]:
-    """The parts that have something to play, with their segments."""
+T = TypeVar("T")
+
+
+def listed(
+    parts: Sequence[Part], cut: Callable[[Part, bool], Iterator[T]], *, ended: bool
+) -> Iterator[tuple[Part, list[T]]]:
+    """The parts that have something to play, with what `cut` makes of them, told whether nothing more comes."""
     for index, part in enumerate(parts):
         complete = ended or part.closed is not None or index + 1 < len(parts)
-        if found := list(segments(part, complete=complete)):
+        if found := list(cut(part, complete)):
             yield part, found
+
+
+def head(target_s: int) -> list[str]:
+    """The lines before all segments of a playlist that may grow."""
+    return [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{target_s}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:EVENT",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+    ]
 
 
 def spans(recording: Recording, source: str) -> list[Span]:
@@ -69,22 +86,15 @@ def spans(recording: Recording, source: str) -> list[Span]:
             # One publisher, one epoch for both of its tracks.
             part.fragments[-1].audio_epoch == part.opened.epoch,
         )
-        for part, found in _listed(recording.strand(source).parts, ended=recording.state != "live")
+        for part, found in listed(recording.strand(source).parts, segments, ended=recording.state != "live")
     ]
 
 
 def render(recording: Recording, source: str = CAMERA) -> str:
     """The playlist's text. URIs are relative to the lesson's folder."""
-    lines = [
-        "#EXTM3U",
-        "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{TARGET_S if source == CAMERA else BESIDE_TARGET_S}",
-        "#EXT-X-MEDIA-SEQUENCE:0",
-        "#EXT-X-PLAYLIST-TYPE:EVENT",
-        "#EXT-X-INDEPENDENT-SEGMENTS",
-    ]
+    lines = head(TARGET_S if source == CAMERA else BESIDE_TARGET_S)
     ended = recording.state != "live"
-    for index, (part, found) in enumerate(_listed(recording.strand(source).parts, ended=ended)):
+    for index, (part, found) in enumerate(listed(recording.strand(source).parts, segments, ended=ended)):
         opened = part.opened
         lines += ["#EXT-X-DISCONTINUITY"] if index else []
         lines.append(f'#EXT-X-MAP:URI="{opened.file}",BYTERANGE="{opened.init_length}@0"')
@@ -101,14 +111,14 @@ def master(recording: Recording, rungs: Mapping[str, str]) -> str:
     """The multivariant playlist (RFC 8216, section 4.3.4): of each source in `rungs`, the address of its playlist."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
     for source, address in rungs.items():
-        listed = list(_listed(recording.strand(source).parts, ended=recording.state != "live"))
-        rates = [one.length * 8 * VIDEO_TIMESCALE // one.duration for _, found in listed for one in found]
-        sizes = [(video.width, video.height) for part, _ in listed if (video := part.opened.video)]
+        found = list(listed(recording.strand(source).parts, segments, ended=recording.state != "live"))
+        rates = [one.length * 8 * VIDEO_TIMESCALE // one.duration for _, cut in found for one in cut]
+        sizes = [(video.width, video.height) for part, _ in found if (video := part.opened.video)]
         if not rates or not sizes:
             continue
-        size = sum(one.length for _, found in listed for one in found)
-        duration = sum(one.duration for _, found in listed for one in found)
-        codecs = max((part.opened.codecs for part, _ in listed), key=len)  # with sound, where some part has none
+        size = sum(one.length for _, cut in found for one in cut)
+        duration = sum(one.duration for _, cut in found for one in cut)
+        codecs = max((part.opened.codecs for part, _ in found), key=len)  # with sound, where some part has none
         width, height = max(sizes)
         lines.append(
             f"#EXT-X-STREAM-INF:BANDWIDTH={max(rates)},AVERAGE-BANDWIDTH={size * 8 * VIDEO_TIMESCALE // duration},"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -20,11 +21,14 @@ import numpy.typing as npt
 
 from appliance.boxes import MalformedBoxes, box, find, full_box, large_header, media, movie_header, track_header, walk
 from appliance.fmp4 import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, audio_entry, video_entry
+from lessons import chapter_track
+from lessons.chapter_track import Title
 from lessons.journal import Fragment, PartOpened
 from lessons.recording import Recording, Strand
 
 MOVIE_TIMESCALE = 1000
 READ_BYTES = 256 * 1024
+SOUND_BYTES = 16 * 1024  # the pictures between two pieces of sound are not read
 MOOF_GUESS = 4096  # a second of both tracks needs about a kilobyte
 _NOT_SYNC = 0x00010000
 
@@ -59,6 +63,11 @@ class _Run(NamedTuple):
     start: int
     offset: int
     table: npt.NDArray[np.uint32]
+
+    @property
+    def length(self) -> int:
+        """Bytes of all samples."""
+        return int(self.table[:, 1].sum())
 
 
 class _Chunks:
@@ -96,12 +105,15 @@ class _Chunks:
 
 
 class Progressive:
-    """The planned file: `length` bytes, of which `read` gives any range."""
+    """The planned file: `length` bytes, of which `read` gives any range. `tag` changes with what is in them: the head
+    says where each sample stands and how long it is."""
 
-    def __init__(self, head: bytes, spans: Sequence[Span]) -> None:
+    def __init__(self, head: bytes, spans: Sequence[Span], ahead: int = READ_BYTES) -> None:
+        self._ahead = ahead
         self._head = head
         self._spans = spans
         self._places = [span.place for span in spans]
+        self.tag = f"{zlib.crc32(head):08x}"
         self.length: int = spans[-1].place + spans[-1].length
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -117,7 +129,7 @@ class Progressive:
         index = max(0, bisect_right(self._places, start) - 1)
         while start < stop:
             path = self._spans[index].path
-            with path.open("rb", buffering=READ_BYTES) as file:
+            with path.open("rb", buffering=self._ahead) as file:
                 while start < stop and index < len(self._spans) and self._spans[index].path == path:
                     span = self._spans[index]
                     file.seek(span.offset + start - span.place)
@@ -140,25 +152,40 @@ def sources(recording: Recording | Strand, folder: Path) -> list[Source]:
     ]
 
 
-def open_plan(parts: Sequence[Source]) -> Progressive:
+def open_plan(parts: Sequence[Source], titles: Sequence[Title] = (), *, sound_only: bool = False) -> Progressive:
     """`plan` with the parts' files. Raises OSError, MalformedBoxes when a file is not what it was."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")).fileno() for path, _, _ in parts}
         for path, _, fragments in parts:
             if os.fstat(files[path]).st_size < fragments[-1].offset + fragments[-1].length:
                 raise MalformedBoxes(f"{path.name} is shorter than its journal says")
-        return plan(parts, lambda path, offset, length: os.pread(files[path], length, offset))
+
+        def read_at(path: Path, offset: int, length: int) -> bytes:
+            return os.pread(files[path], length, offset)
+
+        return plan(parts, read_at, titles, sound_only=sound_only)
 
 
-def plan(parts: Sequence[Source], read_at: ReadAt) -> Progressive:
-    """Lay out the download of at least one part. `read_at(path, offset, length)` gives bytes of a part's file."""
-    tracks, spans = _lay_out(parts, read_at)
+def plan(
+    parts: Sequence[Source], read_at: ReadAt, titles: Sequence[Title] = (), *, sound_only: bool = False
+) -> Progressive:
+    """Lay out the download of at least one part. `read_at(path, offset, length)` gives bytes of a part's file. `titles`
+    are the chapters, whose texts stand before all other media. Raises LookupError when there is nothing to play."""
+    tracks, spans = _sound(parts, read_at) if sound_only else _lay_out(parts, read_at)
+    if not spans:
+        raise LookupError("nothing is recorded")
     # Chunk offsets have a fixed width: the size of moov is known before the offsets are.
-    kind = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2avc1mp41")
-    size = spans[-1].place + spans[-1].length
-    base = len(kind) + len(_moov(tracks, 0)) + len(large_header(b"mdat", size))
-    head = kind + _moov(tracks, base) + large_header(b"mdat", size)
-    return Progressive(head, [span._replace(place=span.place + base) for span in spans])
+    ahead = SOUND_BYTES if sound_only else READ_BYTES
+    brand = b"M4A " if sound_only else b"isom"
+    kind = box(b"ftyp", brand, struct.pack(">I", 0x200), brand, b"isom" if sound_only else b"iso2avc1", b"mp41")
+    texts = chapter_track.samples(titles)
+    words = b"".join(texts)
+    size = len(words) + spans[-1].place + spans[-1].length
+    sizes = [len(one) for one in texts]
+    begin = len(kind) + len(_moov(tracks, titles, sizes, 0, 0)) + len(large_header(b"mdat", size))
+    base = begin + len(words)
+    head = kind + _moov(tracks, titles, sizes, begin, base) + large_header(b"mdat", size) + words
+    return Progressive(head, [span._replace(place=span.place + base) for span in spans], ahead)
 
 
 def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunks], list[Span]]:
@@ -176,9 +203,9 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunk
             audio = tracks.setdefault(AUDIO_TRACK, _Chunks(opened.audio.rate))
             descriptions[AUDIO_TRACK] = audio.describe(audio_entry(opened.audio))
         for fragment in fragments:
-            moof = _moof(path, fragment, read_at)
-            skip = len(moof) + 8
-            for found in _checked_runs(moof, fragment, path, set(rates), opened.moved):
+            top = moof(path, fragment, read_at)
+            skip = len(top) + 8
+            for found in checked_runs(top, fragment, path, set(rates), opened.moved):
                 run = found._replace(start=found.start + opened.moved * rates[found.track] // VIDEO_TIMESCALE)
                 tracks[run.track].add(run, place + run.offset - skip, descriptions[run.track], rates[run.track])
             spans.append(Span(place, path, fragment.offset + skip, fragment.length - skip))
@@ -186,24 +213,47 @@ def _lay_out(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunk
     return tracks, spans
 
 
-def _moof(path: Path, fragment: Fragment, read_at: ReadAt) -> bytes:
+def _sound(parts: Sequence[Source], read_at: ReadAt) -> tuple[dict[int, _Chunks], list[Span]]:
+    """The same of the sound alone, which stands in pieces between the pictures."""
+    tracks: dict[int, _Chunks] = {}
+    spans: list[Span] = []
+    place = 0
+    for path, opened, fragments in parts:
+        if opened.audio is None:
+            continue
+        rate = opened.audio.rate
+        audio = tracks.setdefault(AUDIO_TRACK, _Chunks(rate))
+        description = audio.describe(audio_entry(opened.audio))
+        for fragment in fragments:
+            top = moof(path, fragment, read_at)
+            for run in checked_runs(top, fragment, path, {VIDEO_TRACK, AUDIO_TRACK}, opened.moved):
+                if run.track != AUDIO_TRACK or not len(run.table):
+                    continue
+                moved = run._replace(start=run.start + opened.moved * rate // VIDEO_TIMESCALE)
+                audio.add(moved, place, description, rate)
+                spans.append(Span(place, path, fragment.offset + run.offset, run.length))
+                place += run.length
+    return tracks, spans
+
+
+def moof(path: Path, fragment: Fragment, read_at: ReadAt) -> bytes:
     data = read_at(path, fragment.offset, min(MOOF_GUESS, fragment.length))
     size = min(int.from_bytes(data[:4], "big"), fragment.length)
     return data[:size] if size <= len(data) else read_at(path, fragment.offset, size)
 
 
-def _checked_runs(moof: bytes, fragment: Fragment, path: Path, known: set[int], moved: int) -> list[_Run]:
+def checked_runs(top: bytes, fragment: Fragment, path: Path, known: set[int], moved: int) -> list[_Run]:
     """The runs of the tracks `known`, which are as long and as large as the journal says; in their file they stand
     `moved` ticks earlier than there. Raises MalformedBoxes."""
     try:
-        runs = list(_runs(moof))
+        runs = list(_runs(top))
     except (KeyError, ValueError, struct.error):  # there are boxes, but not ours
         runs = []
-    place = len(moof) + 8
+    place = len(top) + 8
     for run in runs:
         if run.track not in known or run.offset != place:
             break
-        place += int(run.table[:, 1].sum())
+        place += run.length
     spans = {run.track: (run.start, run.start + int(run.table[:, 0].sum())) for run in runs}
     sound_end = spans.get(AUDIO_TRACK, (0, fragment.audio_end))[1]
     begin = fragment.start - moved
@@ -268,18 +318,19 @@ def _duration(track: _Chunks) -> tuple[int, int]:
 
 
 def _edits(begin: int, duration: int, timescale: int) -> bytes:
-    """An edit list that starts the track where the lesson's timeline has it."""
+    """An edit list that starts the track where the lesson's timeline has it; sound from before its 0 is not played."""
     empty = round(begin * MOVIE_TIMESCALE / timescale)
-    length = round(duration * MOVIE_TIMESCALE / timescale)
-    edits = [struct.pack(">Qqi", length, 0, 0x10000)]
-    if empty:
+    length = round((duration + min(0, begin)) * MOVIE_TIMESCALE / timescale)
+    edits = [struct.pack(">Qqi", length, max(0, -begin), 0x10000)]
+    if empty > 0:
         edits.insert(0, struct.pack(">Qqi", empty, -1, 0x10000))
     return box(b"edts", full_box(b"elst", 1, 0, struct.pack(">I", len(edits)), *edits))
 
 
-def _moov(tracks: dict[int, _Chunks], base: int) -> bytes:
-    """The movie box for media that begins at byte `base`."""
+def _moov(tracks: dict[int, _Chunks], titles: Sequence[Title], sizes: Sequence[int], words: int, base: int) -> bytes:
+    """The movie box for media that begins at byte `base`, and titles whose texts of `sizes` bytes begin at `words`."""
     pieces = []
+    reference = [chapter_track.reference()] if titles else []
     longest = 0
     for number, track in sorted(tracks.items()):
         if not track.times:
@@ -294,8 +345,11 @@ def _moov(tracks: dict[int, _Chunks], base: int) -> bytes:
             box(
                 b"trak",
                 track_header(number, whole, width, height, volume=not video),
+                *reference,
                 _edits(begin, duration, track.timescale),
                 media(track.timescale, duration, b"vide" if video else b"soun", table),
             )
         )
-    return box(b"moov", movie_header(MOVIE_TIMESCALE, longest, AUDIO_TRACK + 1), *pieces)
+    if titles:
+        pieces += [chapter_track.track(titles, sizes, words), chapter_track.nero(titles)]
+    return box(b"moov", movie_header(MOVIE_TIMESCALE, longest, chapter_track.TRACK + 1), *pieces)

@@ -21,6 +21,7 @@ import structlog
 from appliance.durable import Appender, make_folder, set_aside
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Lesson, LessonState, Packet, VideoFormat
+from lessons import edition
 from lessons.assembler import SCREEN_RULES, SECOND, Append, Assembler, Close, Order
 from lessons.journal import (
     CAMERA,
@@ -464,12 +465,12 @@ def screen_s(recording: Recording) -> float:
 
 
 def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
-    """The catalogue's view of a lesson."""
-    created, about = recording.created, recording.about
+    """The catalogue's view of a lesson: as it is shown, but for the bytes on disk."""
+    created, about, shown = recording.created, recording.about, edition.of(recording).shown
     return Lesson(
-        created.id, created.code, about.title, recording.state, created.started_at, recording.duration_s,
-        recording.bytes, sum(1 for part in recording.parts if part.fragments),
-        sum(gap.reason != JOINED for gap in recording.gaps), thumbnail,
-        screen_s(recording), about.subject, about.group, about.teacher, about.visibility, about.ends_at,
+        created.id, created.code, about.title, recording.state, created.started_at, shown.duration_s,
+        recording.bytes, sum(1 for part in shown.parts if part.fragments),
+        sum(gap.reason != JOINED for gap in shown.gaps), thumbnail,
+        screen_s(shown), about.subject, about.group, about.teacher, about.visibility, about.ends_at,
         bool(recording.sent), recording.warned_at,
     )  # fmt: skip

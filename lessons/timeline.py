@@ -11,10 +11,11 @@ from typing import Literal, NamedTuple
 
 from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.chapters import Chapter, chapters
+from lessons.edition import Edition
 from lessons.journal import SCREEN, TALK
 from lessons.low_rung import LOW
 from lessons.playlist import Span, spans
-from lessons.recording import Part, Recording
+from lessons.recording import Part
 
 
 class Gap(NamedTuple):
@@ -36,7 +37,7 @@ class Silence(NamedTuple):
 class Timeline(NamedTuple):
     """One lesson as its replay shows it now. `stills` are the places (ticks) of which there is a picture, `strip`
     whether there are some for the seek bar, `talk` is where pupils' voices are recorded, `low` whether there is a low
-    rung."""
+    rung, `trimmed_s` how much its teacher cut off, `sound` whether there is any."""
 
     state: Literal["live", "ended", "interrupted"]
     duration_s: float
@@ -48,10 +49,13 @@ class Timeline(NamedTuple):
     strip: bool = False
     talk: Sequence[Span] = ()
     low: bool = False
+    trimmed_s: float = 0.0
+    sound: bool = False
 
 
-def of(recording: Recording, stills: Collection[int] = (), *, strip: bool = False) -> Timeline:
+def of(edition: Edition, stills: Collection[int] = (), *, strip: bool = False) -> Timeline:
     """Gaps that nothing was recorded behind are left out: whether they are gaps is not known yet."""
+    recording = edition.shown
     return Timeline(
         recording.state,
         recording.duration_s,
@@ -60,13 +64,15 @@ def of(recording: Recording, stills: Collection[int] = (), *, strip: bool = Fals
             for hole in recording.holes
             if hole.at < recording.end
         ],
-        chapters(recording),
+        chapters(recording, edition.shift),
         spans(recording, SCREEN),
         silent(recording.parts),
         stills,
         strip,
         tuple(spans(recording, TALK)),
         LOW in recording.beside,
+        (edition.whole.end - recording.end) / VIDEO_TIMESCALE,
+        any(part.opened.audio and part.fragments for part in recording.parts),
     )
 
 

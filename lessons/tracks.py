@@ -1,4 +1,5 @@
-"""Text tracks that a teacher puts beside a lesson: captions as files, chapters as marks.
+"""Text tracks that a teacher puts beside a lesson: captions as files, chapters as marks. What comes has the times of
+the lesson as it is shown, what is kept those of the whole.
 
 A caption file's name holds a digest of what is in it: a new text is a new file, durable before the journal names it, so
 that a power cut leaves the old track or the new one.
@@ -15,7 +16,7 @@ from appliance import durable
 from appliance.bus import CommandRefused
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Done, PutTrack, RemoveTrack
-from lessons import vtt
+from lessons import edition, vtt
 from lessons.amendments import Amendments
 from lessons.handlers import Handlers
 from lessons.journal import Mark, MarkRemoved, Record, Track, TrackRemoved
@@ -57,25 +58,28 @@ class Tracks:
         return Done()
 
     def _put_captions(self, command: PutTrack, cues: list[Cue]) -> None:
-        text = vtt.render(cues).encode()
-        file = f"captions-{command.language}-{hashlib.sha256(text).hexdigest()[:8]}.vtt"
+        files: list[str] = []
 
         def decide(recording: Recording, now: int | None) -> list[Record]:
             known = recording.tracks.get(command.language)
             if known is None and len(recording.tracks) >= MOST_TRACKS:
                 raise CommandRefused("invalid", f"the lesson has {MOST_TRACKS} text tracks")
+            shift_ms = round(edition.of(recording).shift * 1000 / VIDEO_TIMESCALE)
+            text = vtt.render(vtt.moved(cues, shift_ms)).encode()
+            file = f"captions-{command.language}-{hashlib.sha256(text).hexdigest()[:8]}.vtt"
             durable.write(self._root / command.id / file, text)
+            files.append(file)
             return [Track("captions", command.language, command.label, file, self._wall())]
 
         self._amendments.write(command.id, decide)
-        self._tidy(command.id, command.language, file)
+        self._tidy(command.id, command.language, files[-1])
 
     def remove(self, command: RemoveTrack) -> Done:
         """Raises CommandRefused."""
 
         def decide(recording: Recording, now: int | None) -> list[Record]:
             if command.kind == "chapters":
-                return [MarkRemoved(id) for id in recording.marks]
+                return [MarkRemoved(id) for id in edition.of(recording).shown.marks]
             return [TrackRemoved("captions", command.language)] if command.language in recording.tracks else []
 
         self._amendments.write(command.id, decide)
@@ -94,8 +98,9 @@ class Tracks:
 
 
 def chapter_marks(recording: Recording, cues: list[Cue], now: int | None, wall: float) -> list[Record]:
-    """The lines that make the cues the lesson's only marks. Raises CommandRefused."""
-    end = max(recording.end, now or 0)
+    """The lines that make the cues the only marks of the lesson as it is shown. Raises CommandRefused."""
+    shown, shift, _ = edition.of(recording)
+    end = max(shown.end, now or 0)
     if len(cues) > MOST:
         raise CommandRefused("invalid", f"there are more than {MOST} chapters")
     made: dict[str, Mark] = {}
@@ -105,8 +110,9 @@ def chapter_marks(recording: Recording, cues: list[Cue], now: int | None, wall: 
             raise CommandRefused("invalid", f"{vtt.time_text(cue.start_ms)} lies behind the lesson's end")
         if len(text) > LONGEST_TEXT:
             raise CommandRefused("invalid", f"a chapter's text is longer than {LONGEST_TEXT} characters")
+        at += shift
         same = next((one for one in recording.marks.values() if (one.at, one.text) == (at, text)), None)
         mark = same or Mark(hashlib.sha256(f"{at} {text}".encode()).hexdigest()[:8], at, text, "teacher", wall)
         made[mark.id] = mark
-    gone = [MarkRemoved(id) for id in recording.marks if id not in made]
+    gone = [MarkRemoved(id) for id in shown.marks if id not in made]
     return [*gone, *(mark for id, mark in made.items() if recording.marks.get(id) != mark)]

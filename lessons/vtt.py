@@ -66,6 +66,15 @@ def render(cues: Iterable[Cue]) -> str:
     return "\n".join(("WEBVTT\n", *blocks))
 
 
+def moved(cues: Iterable[Cue], by_ms: int, until_ms: int | None = None) -> list[Cue]:
+    """The cues `by_ms` later; what then lies before 0, or behind `until_ms`, is cut off."""
+    shifted = (
+        Cue(max(0, one.start_ms + by_ms), min(one.end_ms + by_ms, until_ms or one.end_ms + by_ms), one.text)
+        for one in cues
+    )
+    return [one for one in shifted if one.start_ms < one.end_ms]
+
+
 def time_text(ms: int) -> str:
     """``HH:MM:SS.mmm``."""
     seconds, rest = divmod(ms, 1000)

@@ -30,7 +30,8 @@ def probe(path: Path) -> Verdict:
     command += ["format=duration:stream=codec_type,nb_read_frames", "-of", "json", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(result.stdout)
-    frames = {stream["codec_type"]: int(stream["nb_read_frames"]) for stream in found["streams"]}
+    # Chapters are a stream of text, which nobody counts.
+    frames = {stream["codec_type"]: int(stream.get("nb_read_frames", 0)) for stream in found["streams"]}
     duration = float(found["format"]["duration"])
     return Verdict(duration, frames.get("video", 0), frames.get("audio", 0), result.stderr)
 

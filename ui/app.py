@@ -14,8 +14,10 @@ from prometheus_client import CollectorRegistry
 import ui.library  # noqa: F401  # its routes stand on the blueprints of api and media
 import ui.marks  # noqa: F401  # as well
 import ui.retention  # noqa: F401  # as well
+import ui.sound  # noqa: F401  # as well
 import ui.talk  # noqa: F401  # as well
 import ui.tracks  # noqa: F401  # as well
+import ui.trim  # noqa: F401  # as well
 from appliance.bus import BusError, CommandRefused
 from appliance.messages import LessonState
 from appliance.secrets import Secrets

@@ -41,7 +41,7 @@ def script_strings(page: str) -> dict[str, str]:
         "join": [_join],
         "teacher": [_teacher, _marks, _voices],
         "lessons": [_lessons, _edit, _unite, _keep],
-        "lesson": [_lesson, _tracks, _keep],
+        "lesson": [_lesson, _tracks, _keep, _trim],
     }
     return {name: sentence for table in tables[page] for name, sentence in table().items()}
 
@@ -153,6 +153,16 @@ def _tracks() -> dict[str, str]:
     }
 
 
+def _trim() -> dict[str, str]:
+    return {
+        "trimStart": _("The lesson would begin at {at}. Press Cut to do it."),
+        "trimEnd": _("The lesson would end at {at}. Press Cut to do it."),
+        "trimDone": _("The lesson is cut."),
+        "trimUndone": _("All of the lesson is shown again."),
+        "trimShort": _("Nothing would be left of the lesson: choose other places."),
+    }
+
+
 def _lesson() -> dict[str, str]:
     return {
         "unplayable": _("This recording cannot be played right now. Try again in a moment."),
@@ -177,5 +187,7 @@ def _lesson() -> dict[str, str]:
         "screen": _("Screen"),
         "both": _("Both"),
         "edge": _("The newest that is recorded"),
+        "soundAlone": _("Sound only"),
+        "withPicture": _("With the picture"),
         "over": _("The lesson is over. This is its recording."),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from flask import Response, jsonify, request
+from flask import Response, jsonify
 
 from appliance.messages import Marked
 from ui import api, media
@@ -79,7 +79,7 @@ def chapters(id: str) -> Response:
 def strip(id: str) -> Response:
     context = media.reader()
     with media.known("strip"):
-        text = context.lessons.strip_path(id).read_text(encoding="utf-8")
+        text = context.lessons.strip_vtt(id)
     return vtt_response(text)
 
 
@@ -114,11 +114,8 @@ def stills(id: str) -> Response:
 
 def vtt_response(text: str) -> Response:
     response = Response(text, content_type="text/vtt; charset=utf-8")
-    response.headers["Cache-Control"] = "no-cache"
     response.headers["Vary"] = "Cookie, Accept-Language"
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return media.fresh(response)
 
 
 def mark_view(mark: Marked | Chapter, still: str | None = None) -> dict[str, Any]:

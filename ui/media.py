@@ -8,7 +8,7 @@ with the whole, as it allows.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -19,13 +19,16 @@ from werkzeug.http import parse_range_header
 
 from appliance.boxes import MalformedBoxes
 from ui.access import reader as reader  # for the modules whose routes stand on this blueprint, too
+from ui.auth import identify
 from ui.context import Context
+from ui.packed import pack
 from ui.ports import Download
 from ui.problems import Problem
-from ui.timeline import SPAN, named, timeline_view
+from ui.timeline import SPAN, chapter_title, named, timeline_view
 from ui.views import file_name
 
 BLOCK = 64 * 1024
+PLAYLIST = "application/vnd.apple.mpegurl"
 blueprint = Blueprint("media", __name__, url_prefix="/lessons/<string(maxlength=64):id>")
 
 
@@ -38,6 +41,11 @@ def known(what: str) -> Iterator[None]:
         raise Problem(500, f"the recording is damaged: {error}") from None
     except (LookupError, FileNotFoundError):
         raise Problem(404, f"there is no such {what}") from None
+
+
+def is_teacher(context: Context) -> bool:
+    identity = identify(context.tokens)
+    return identity is not None and identity.role == "teacher"
 
 
 def is_live(context: Context, id: str) -> bool:
@@ -75,9 +83,7 @@ def screen_spans(id: str) -> Response:
     context = reader()
     with known("lesson"):
         spans = context.lessons.spans(id, "screen")
-    response = jsonify(spans=named(SPAN, spans))
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+    return fresh(jsonify(spans=named(SPAN, spans)))
 
 
 @blueprint.get("/timeline.json")
@@ -93,23 +99,25 @@ def playlist_of(id: str, source: str) -> Response:
     context = reader()
     with known("lesson"):
         text = context.lessons.playlist(id, source)
-    return fresh(Response(text, content_type="application/vnd.apple.mpegurl"))
+    return fresh(Response(text, content_type=PLAYLIST))
 
 
 def fresh(response: Response) -> Response:
     """The response for whoever has not got just this one already."""
     response.headers["Cache-Control"] = "no-cache"
+    pack(response)
     response.add_etag()
     response.make_conditional(request)
     return response
 
 
 class FileBytes:
-    """The bytes that a file holds now; a part that grows is read up to its present end."""
+    """The bytes that a file holds now; a part that grows is read up to its present end, and tagged by it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.length = path.stat().st_size
+        self.tag = str(self.length)
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         with self._path.open("rb") as file:
@@ -124,13 +132,15 @@ def part(id: str, name: str) -> Response:
     context = reader()
     with known("part"):
         file = FileBytes(context.lessons.part_path(id, f"{name}.mp4"))
+        # What a teacher cut off is not for pupils; players ask for what the playlist names.
+        shown = None if is_teacher(context) else context.lessons.part_ranges(id, f"{name}.mp4")
     response = Response(content_type="video/mp4")
     growing = is_live(context, id)
     # What a browser keeps of a lesson that is over, it keeps for five minutes after that is deleted.
     # A browser that keeps some ranges of a file asks for others only if it has not changed (If-Range): of one that
     # grows it would get all of it, for every range.
     response.headers["Cache-Control"] = "no-store" if growing else "private, max-age=300"
-    return send(response, file, f"{id}-{name}-{file.length}")
+    return send(response, file, f"{id}-{name}", shown)
 
 
 @blueprint.get("/thumbnail.jpg")
@@ -156,34 +166,51 @@ def whole_screen(id: str) -> Response:
     return whole_of(id, "screen", f" ({_('Screen')})")
 
 
-def whole_of(id: str, source: str, suffix: str) -> Response:
+def whole_of(id: str, source: str, suffix: str, ending: str = ".mp4", kind: str = "video/mp4") -> Response:
     context = reader()
     lesson = context.lessons.get(id)
     with known("lesson"):
-        download = context.lessons.download(id, source)
-    response = Response(content_type="video/mp4")
+        download = context.lessons.download(id, source, (lesson.title, chapter_title))
+    response = Response(content_type=kind)
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Content-Disposition"] = attachment(file_name(lesson.title + suffix, lesson.started_at))
-    return send(response, download, f"{lesson.id}-{source}-{download.length}")
+    response.headers["Content-Disposition"] = attachment(file_name(lesson.title + suffix, lesson.started_at, ending))
+    response.headers["Vary"] = "Cookie, Accept-Language"  # names of chapters
+    return send(response, download, f"{lesson.id}-{source}")
 
 
-def send(response: Response, download: Download, etag: str) -> Response:
-    """Fill `response` with the bytes asked for. Raises Problem 416."""
-    response.set_etag(etag)
+def send(
+    response: Response, download: Download, name: str, allowed: Sequence[tuple[int, int]] | None = None
+) -> Response:
+    """Fill `response` with the bytes asked for, which must lie in one of the `allowed` ranges if there are any. Raises
+    Problem 403 and 416."""
+    response.set_etag(f"{name}-{download.tag}")
     response.headers["Accept-Ranges"] = "bytes"
+    if not_changed(response):
+        return response
     start, stop = 0, download.length
     if wanted := _single_range(response.headers["ETag"]):
         start, stop = _resolve(wanted, download.length)
         response.status_code = 206
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{download.length}"
+    if allowed is not None and not any(begin <= start and stop <= end for begin, end in allowed):
+        raise Problem(403, "this part of the recording is not shown")
     response.headers["Content-Length"] = str(stop - start)
     if request.method != "HEAD":
         response.response = download.read(start, stop)
     return response
 
 
+def not_changed(response: Response) -> bool:
+    """Whether the client has just this one already (304), or does not want it (412)."""
+    response.make_conditional(request)
+    return response.status_code != 200
+
+
 def _single_range(etag: str) -> tuple[int, int | None] | None:
-    """The one range of bytes asked for, as werkzeug gives it; None when the whole is to be sent."""
+    """The one range of bytes asked for, as werkzeug gives it; None when the whole is to be sent. Only GET has ranges
+    (RFC 9110, section 14.2); If-Range holds for the very tag, never for a date, of which there is none (13.1.5)."""
+    if request.method != "GET":
+        return None
     asked = parse_range_header(request.headers.get("Range"))
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
         return None

@@ -163,16 +163,19 @@ def lesson(id: str) -> str | BaseResponse:
     found = context.lessons.get(id)
     with known("lesson"):
         timeline = timeline_view(context.lessons.timeline(id))
+        cutting = who.role == "teacher" and timeline["state"] != "live"
+        trimmed = context.lessons.trimmed(id) if cutting else None
     # A screen may yet be shared in a lesson that is live: the page looks for it then.
     shown = bool(found.screen_s) or found.state == "live"
     return render_template(
         "lesson.html",
         lesson=found,
         timeline=timeline,
+        trimmed=trimmed,
         teacher=who.role == "teacher",
         days=context.settings.retention_days,
         with_screen=shown,
-        strip=has_strip(context, id),
+        strip=timeline["strip"],
         stills=stills_of(context, id),
         chapters=chapters_of(context, id),
         chapter_title=chapter_title,
@@ -202,15 +205,6 @@ def captions_of(context: Context, id: str) -> Sequence[tuple[str, str]]:
         return context.lessons.captions(id)
     except LookupError:
         return ()
-
-
-def has_strip(context: Context, id: str) -> bool:
-    """Whether there are pictures for the seek bar by now."""
-    try:
-        context.lessons.strip_path(id)
-    except LookupError:
-        return False
-    return True
 
 
 @blueprint.get("/status")

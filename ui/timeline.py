@@ -25,6 +25,8 @@ def timeline_view(found: Timeline) -> dict[str, Any]:
         "silent": named(SILENCE, found.silent),
         "strip": "strip.vtt" if found.strip else None,
         "low": "low.m3u8" if found.low else None,
+        "trimmed_s": found.trimmed_s,
+        "sound": "sound.m3u8" if found.sound else None,
     }
 
 

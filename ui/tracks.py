@@ -84,7 +84,7 @@ def remove_track(id: str, kind: Kind, language: str) -> Response:
 def captions(id: str, language: str) -> Response:
     context = media.reader()
     with media.known("track"):
-        text = context.lessons.captions_path(id, language).read_text(encoding="utf-8")
+        text = context.lessons.captions_vtt(id, language)
     return vtt_response(text)
 
 

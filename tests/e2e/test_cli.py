@@ -51,7 +51,13 @@ def test_a_lesson_from_the_command_line(kit: Kit, tmp_path: Path) -> None:
     assert "all as written" in run("lesson", "verify", lesson)
     run("export", lesson, str(tmp_path / "lesson.mp4"))
     assert probe(tmp_path / "lesson.mp4").duration_s > 1
-    assert [path.name for path in tmp_path.iterdir()] == ["lesson.mp4"]
+    run("export", lesson, str(tmp_path / "lesson.m4a"), "--sound")
+    sound = probe(tmp_path / "lesson.m4a")
+    assert sound.duration_s > 1 and (sound.video_frames, sound.complaints) == (0, "")
+    for absent in ("--screen", "--stills"):
+        refused = preau("export", lesson, str(tmp_path / "absent"), absent, data=kit.data, port=kit.port)
+        assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lesson.m4a", "lesson.mp4"]
     day = datetime.now() + timedelta(days=40)
     run("lesson", "keep", lesson, f"{day:%Y-%m-%d}")
     assert datetime.fromtimestamp(kit.api("GET", f"lessons/{lesson}")["ends_at"]).date() == day.date()

@@ -42,6 +42,7 @@ from lessons.recorder import Recorder
 from lessons.retention import Retention
 from lessons.talk import Talk
 from lessons.tracks import Tracks
+from lessons.trim import Trims
 from lessons.writer import Writer
 from tests.lessons.media import ORIGIN_NS, pictures
 from tests.lessons.room import BOOT, metrics
@@ -128,6 +129,7 @@ class Lessons:
             **self.retention.handlers(),
             **Marks(self.amendments, time.time).handlers(),
             **Tracks(root, self.amendments, time.time).handlers(),
+            **Trims(root, self.amendments, time.time, self.illustrated.append).handlers(),
             **Talk(self.amendments, talk, time.time).handlers(),
         }
         self._server = CommandPool(settings.bus, "lessons", partial(dispatch, handlers))

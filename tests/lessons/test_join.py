@@ -16,7 +16,7 @@ from appliance.bus import CommandRefused
 from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import JoinLessons, Lesson
 from appliance.settings import Settings
-from lessons import joined, low, low_rung, playlist, progressive, recovery, stills, timeline, verify, vtt
+from lessons import edition, joined, low, low_rung, playlist, progressive, recovery, stills, timeline, verify, vtt
 from lessons.catalogue import FILE, Catalogue
 from lessons.client import LessonsClient
 from lessons.edits import Edits
@@ -132,7 +132,7 @@ def test_the_second_follows_the_first(root: Path) -> None:
     recording = read(root / ID)
     assert Hole(before.end, 0.0, JOINED) in recording.holes
     assert [hole.seconds for hole in recording.holes][1] == after.holes[0].seconds
-    assert [gap.reason for gap in timeline.of(recording).gaps] == [JOINED, after.holes[0].reason]
+    assert [gap.reason for gap in timeline.of(edition.of(recording)).gaps] == [JOINED, after.holes[0].reason]
     whole = download(root / ID)
     verdict = probe(whole)
     assert (verdict.complaints, verdict.video_frames) == ("", len(alone))
@@ -156,10 +156,9 @@ def test_marks_and_captions_come_along(root: Path) -> None:
     assert stills.page_mark("board", end + PAGE.at, AT).id in recording.marks  # found again, it is no second one
     assert stills.page_mark("board", end + VIDEO_TIMESCALE, AT).id in recording.removed_marks
     assert len(recording.marks) == 3
-    path = files.captions_path(ID, "fr")
-    cues = vtt.parse(path.read_bytes())
+    cues = vtt.parse(files.captions_vtt(ID, "fr").encode())
     assert [(cue.start_ms, cue.text) for cue in cues] == [(1000, "Bonjour"), (end // 90 + 500, "Et puis")]
-    assert [one.name for one in (root / ID).glob("captions-*")] == [path.name]
+    assert [one.name for one in (root / ID).glob("captions-*")] == [recording.tracks["fr"].file]
     assert verify.report(root / ID)[0] == verify.OK
 
 

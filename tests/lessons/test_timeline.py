@@ -9,7 +9,7 @@ import pytest
 
 from appliance.fmp4 import Audio
 from appliance.settings import Settings
-from lessons import timeline
+from lessons import edition, timeline
 from lessons.client import LessonsClient
 from lessons.journal import Gap, Stopped
 from lessons.reader import UnknownLesson
@@ -56,9 +56,9 @@ def test_over_a_reboot_the_times_of_writing_tell_how_long(later: float, seconds:
     after = msgspec.structs.replace(after, at=10.0 + later)
     before = msgspec.structs.replace(before, at=10.0)
     records = (opened(1, 0), before, Gap(None, "boot"), opened(2, 90_000), after)
-    assert timeline.of(recording(*records)).gaps == [(1.0, seconds, "boot")]
-    assert timeline.of(recording(*records[:4])).gaps == []  # nothing behind it: the lesson may be over
-    assert timeline.of(recording(*records, Stopped(20.0))) == Timeline(
+    assert timeline.of(edition.of(recording(*records))).gaps == [(1.0, seconds, "boot")]
+    assert timeline.of(edition.of(recording(*records[:4]))).gaps == []  # nothing behind it: the lesson may be over
+    assert timeline.of(edition.of(recording(*records, Stopped(20.0)))) == Timeline(
         "ended", 2.0, [timeline.Gap(1.0, seconds, "boot")], [], [], []
     )
 
@@ -97,4 +97,4 @@ def test_stretches_without_sound(heard: str, expected: list[tuple[float, float |
         start = number * 90_000
         part = msgspec.structs.replace(opened(number + 1, start), audio=SOUND if one == "a" else None)
         records += [part, fragment(number + 1, 700, start, 1.0)]
-    assert timeline.of(recording(*records)).silent == expected
+    assert timeline.of(edition.of(recording(*records))).silent == expected

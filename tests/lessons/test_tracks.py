@@ -62,17 +62,17 @@ def test_captions_come_and_are_corrected_and_go(settings: Settings, tracks: Trac
     tracks.put(captions(CAPTIONS))
     tracks.put(captions(CAPTIONS))
     assert client.captions(ID) == [("fr", "français")]
-    first = client.captions_path(ID, "fr")
-    assert parse(first.read_bytes()) == [Cue(1000, 2000, "<v Prof>La lave</v>")]
+    [first] = files(settings)
+    assert parse(client.captions_vtt(ID, "fr").encode()) == [Cue(1000, 2000, "<v Prof>La lave</v>")]
     tracks.put(captions(CAPTIONS, "en"))
     tracks.put(captions(CORRECTED))
-    assert "coulée" in client.captions_path(ID, "fr").read_text() and not first.exists()
+    assert "coulée" in client.captions_vtt(ID, "fr") and first not in files(settings)
     assert len(files(settings)) == 2
     tracks.remove(RemoveTrack(ID, "captions", "fr"))
     tracks.remove(RemoveTrack(ID, "captions", "fr"))
     assert client.captions(ID) == [("en", "français")] and len(files(settings)) == 1
     with pytest.raises(UnknownLesson):
-        client.captions_path(ID, "fr")
+        client.captions_vtt(ID, "fr")
     assert read(settings.lessons / ID).state == "ended"
 
 
@@ -81,7 +81,7 @@ def test_a_power_cut_leaves_the_old_captions_or_the_new(
 ) -> None:
     tracks.put(captions(CAPTIONS))
     client = LessonsClient(settings)
-    before = client.captions_path(ID, "fr").read_bytes()
+    before = client.captions_vtt(ID, "fr")
 
     def full(self: durable.Appender, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "no space")
@@ -91,7 +91,7 @@ def test_a_power_cut_leaves_the_old_captions_or_the_new(
         with pytest.raises(CommandRefused) as refused:
             tracks.put(captions(CORRECTED))
     assert (refused.value.kind, refused.value.detail) == ("unavailable", "disk_full")
-    assert client.captions_path(ID, "fr").read_bytes() == before
+    assert client.captions_vtt(ID, "fr") == before
     tracks.put(captions(CORRECTED))
     assert len(files(settings)) == 1
 

@@ -20,6 +20,7 @@ from appliance.messages import (
     Quality,
     QualityChoice,
     Still,
+    TrimmedLesson,
     Visibility,
     Watching,
 )
@@ -33,12 +34,15 @@ from lessons.timeline import Gap, Timeline
 from lessons.vtt import VttError, parse, render
 from streaming.sharing import well_formed
 from ui.access import pupil_may_see
+from ui.ports import Naming
 
 STARTED_AT = 1_795_420_800.0
+WHOLE_S = 3725.0
 PART = bytes(range(256)) * 40
 ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\n"
 
 Listed = list[Lesson]
+Ranges = list[tuple[int, int]]
 Chapters = list[Chapter]
 Receipts = list[Receipt]
 Captions = list[tuple[str, str]]
@@ -52,6 +56,10 @@ class Bytes:
     @property
     def length(self) -> int:
         return len(self._data)
+
+    @property
+    def tag(self) -> str:
+        return hashlib.sha256(self._data).hexdigest()[:8]
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         for at in range(start, stop, 1000):
@@ -95,6 +103,7 @@ class MemoryLessons:
         self.minutes: float | None = None
         self.marks: dict[str, Marked] = {}
         self.tracks: dict[str, str] = {}
+        self.cuts: dict[str, TrimmedLesson] = {}
         self.erased: list[Receipt] = []
         self.talk_allowed = self.records_talk = False
         self.spoken: dict[str, Spans] = {}
@@ -253,11 +262,11 @@ class MemoryLessons:
         self._there(id)
         return sorted(self.tracks.items())
 
-    def captions_path(self, id: str, language: str) -> Path:
+    def captions_vtt(self, id: str, language: str) -> str:
         self._there(id)
         if language not in self.tracks:
             raise LookupError(language)
-        return self.folder / f"{language}.vtt"
+        return (self.folder / f"{language}.vtt").read_text()
 
     def _marked(self, id: str, mark: str) -> Marked:
         self.get(id)
@@ -280,12 +289,15 @@ class MemoryLessons:
             raise LookupError(name)
         return self.folder / name
 
+    def part_ranges(self, id: str, name: str) -> Ranges | None:
+        return [(0, 100), (1000, 3000)] if id in self.cuts else None
+
     def thumbnail_path(self, id: str) -> Path:
         self._there(id)
         return self.folder / "thumbnail.jpg"
 
-    def strip_path(self, id: str) -> Path:
-        return self._made(id, "strip.vtt")
+    def strip_vtt(self, id: str) -> str:
+        return self._made(id, "strip.vtt").read_text()
 
     def sheet_path(self, id: str, name: str) -> Path:
         return self._made(id, name)
@@ -309,6 +321,18 @@ class MemoryLessons:
             raise LookupError(name)
         return self.folder / name
 
+    def sound_playlist(self, id: str) -> str:
+        return self.playlist(id)
+
+    def sound_init(self, id: str, number: int) -> bytes:
+        return self.sound_segment(id, number, 0, 0)
+
+    def sound_segment(self, id: str, number: int, first: int, last: int) -> bytes:
+        self._there(id)
+        if number != 1:
+            raise LookupError(number)
+        return PART[first : last + 1]
+
     def spans(self, id: str, source: str) -> Spans:
         self._there(id)
         return [(60.0, 120.0, True), (300.0, 30.0, False)] if self.known[id].screen_s else []
@@ -321,12 +345,27 @@ class MemoryLessons:
         chapters = [Chapter("0a1b2c3d", 0, "Les volcans", "teacher", 1, 0), board]
         screen = [Span(*one) for one in self.spans(id, "screen")]
         talk = [Span(*one) for one in self.spoken.get(id, [])]
+        with_strip = (self.folder / "strip.vtt").exists()
         return Timeline(
-            lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=True, talk=talk,
+            lesson.state, lesson.duration_s, gaps, chapters, screen, [], {board.place}, strip=with_strip, talk=talk,
             low=id in self.lowered,
         )  # fmt: skip
 
-    def download(self, id: str, source: str = "camera") -> Bytes:
+    def trim(self, id: str, start_s: float | None = None, end_s: float | None = None) -> TrimmedLesson:
+        lesson = self.get(id)
+        if lesson.state == "live":
+            raise CommandRefused("conflict", "the lesson is live")
+        begin, end = start_s or 0.0, WHOLE_S if end_s is None else end_s
+        if end - begin < 1:
+            raise CommandRefused("invalid", "less than 1 s would be left of the lesson")
+        self.cuts[id] = TrimmedLesson(begin, end, end - begin)
+        return self.cuts[id]
+
+    def trimmed(self, id: str) -> TrimmedLesson:
+        self._there(id)
+        return self.cuts.get(id, TrimmedLesson(0.0, WHOLE_S, WHOLE_S))
+
+    def download(self, id: str, source: str = "camera", naming: Naming | None = None) -> Bytes:
         self._there(id, source)
         return Bytes(PART)
 

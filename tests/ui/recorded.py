@@ -15,11 +15,14 @@ from playwright.sync_api import Page
 from werkzeug.serving import make_server
 
 from appliance.bus import CommandRefused
-from appliance.messages import FindLessons, Lesson, LessonList
+from appliance.messages import FindLessons, Lesson, LessonList, TrimLesson, TrimmedLesson
 from appliance.settings import Settings
 from lessons.client import LessonsClient
+from lessons.edits import Edits
+from lessons.journal import Trimmed
 from lessons.recording import Recording
 from lessons.session import describe
+from lessons.trim import decided, told
 from tests.browser import wait_page
 from tests.lessons.room import read
 from tests.ui.doubles import found
@@ -39,6 +42,13 @@ class RecordedLessons(LessonsClient):
 
     def list(self) -> Listed:
         return [self.get(folder.name) for folder in sorted(self.root.iterdir(), reverse=True)]
+
+    def trim(self, id: str, start_s: float | None = None, end_s: float | None = None) -> TrimmedLesson:
+        def make(recording: Recording) -> list[Trimmed]:
+            return [Trimmed(*decided(TrimLesson(id, start_s, end_s), recording), 0.0)]
+
+        changed = Edits(self.root).write(id, make)
+        return told(changed, *changed.trim)
 
     def find(self, wanted: FindLessons) -> LessonList:
         return found(self.list(), wanted)

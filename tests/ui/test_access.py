@@ -23,6 +23,9 @@ from ui.views import live_view
 NAMES = {
     "name": "part-0001",
     "at": 5_400_000,
+    "part": 1,
+    "first": 100,
+    "last": 199,
     "mark": "00000000",
     "kind": "captions",
     "language": "fr",

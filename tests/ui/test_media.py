@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from appliance.boxes import MalformedBoxes
@@ -70,9 +72,9 @@ def test_what_is_not_there(kit: Kit, file: str) -> None:
     assert response.status_code == 404 and response.content_type == "application/problem+json"
 
 
-@pytest.mark.parametrize("file", ["lesson.mp4", "screen.mp4"])
+@pytest.mark.parametrize("file", ["lesson.mp4", "screen.mp4", "lesson.m4a"])
 def test_a_damaged_recording_is_refused_with_the_reason(kit: Kit, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(id: str, source: str = "camera") -> Bytes:
+    def refuse(id: str, source: str = "camera", naming: object = None) -> Bytes:
         raise MalformedBoxes("part-0001.mp4 is shorter than its journal says")
 
     monkeypatch.setattr(kit.lessons, "download", refuse)
@@ -134,8 +136,10 @@ def test_what_the_replay_shows_along_its_time(kit: Kit) -> None:
         ],
         "talk": [],
         "silent": [],
-        "strip": "strip.vtt",
+        "strip": None,
         "low": None,
+        "trimmed_s": 0.0,
+        "sound": None,
     }
     assert response.headers["Cache-Control"] == "no-cache"
     again = {**pupil, "If-None-Match": response.headers["ETag"]}
@@ -164,3 +168,66 @@ def test_the_recording_of_a_screen(kit: Kit) -> None:
     assert client.get(f"/lessons/{without}/screen.json", headers=pupil).get_json() == {"spans": []}
     assert client.get(f"/api/v1/lessons/{without}", headers=pupil).get_json()["screen"] is None
     assert client.get(f"/lessons/{with_screen}/screen.m3u8").status_code == 401
+
+
+@pytest.mark.parametrize("file", ["part-0001.mp4", "lesson.mp4"])
+def test_what_a_client_has_already_is_not_sent_again(kit: Kit, file: str) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    client, pupil, path = kit.client(), kit.pupil(), f"/lessons/{id}/{file}"
+    with client.get(path, headers=pupil) as response:
+        etag = response.headers["ETag"]
+
+    def answer(method: str = "GET", **headers: str) -> tuple[int, int]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with client.open(path, method=method, headers={**pupil, **named}) as response:
+            return response.status_code, len(response.data)
+
+    assert answer(If_None_Match=etag) == answer(If_None_Match=etag, Range="bytes=0-9") == (304, 0)
+    assert answer(If_None_Match='"other"', Range="bytes=0-9") == (206, 10)
+    assert answer(If_Match='"other"')[0] == 412 and answer(If_Match=etag, Range="bytes=0-9") == (206, 10)
+    assert answer(If_Range=etag, Range="bytes=0-9") == (206, 10)
+    # Only the very tag: not a weak one, not a date (RFC 9110, section 13.1.5).
+    for other in (f"W/{etag}", "Sat, 29 Oct 1994 19:43:31 GMT", etag.strip('"')):
+        assert answer(If_Range=other, Range="bytes=0-9") == (200, SIZE)
+    assert answer("HEAD", Range="bytes=0-9") == (200, 0)  # ranges are for GET (section 14.2)
+    with client.head(path, headers={**pupil, "Range": "bytes=0-9"}) as response:
+        assert response.headers["Content-Length"] == str(SIZE) and response.headers["ETag"] == etag
+
+
+def test_the_sound_alone(kit: Kit) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    client, pupil = kit.client(), kit.pupil()
+    listed = client.get(f"/lessons/{id}/sound.m3u8", headers=pupil)
+    assert listed.content_type == "application/vnd.apple.mpegurl" and listed.headers["Cache-Control"] == "no-cache"
+    piece = client.get(f"/lessons/{id}/sound/0001-100-199.m4s", headers=pupil)
+    assert (piece.status_code, piece.content_type, piece.data) == (200, "audio/mp4", PART[100:200])
+    assert client.get(f"/lessons/{id}/sound/0001-init.mp4", headers=pupil).data == PART[:1]
+    whole = client.get(f"/lessons/{id}/lesson.m4a", headers={**pupil, "Range": "bytes=5-9"})
+    assert (whole.status_code, whole.content_type, whole.data) == (206, "audio/mp4", PART[5:10])
+    assert ".m4a" in whole.headers["Content-Disposition"]
+    for name in ("sound.m3u8", "sound/0001-init.mp4", "sound/0001-100-199.m4s", "lesson.m4a"):
+        assert client.get(f"/lessons/{id}/{name}").status_code == 401
+        assert client.get(f"/lessons/nothing/{name}", headers=pupil).status_code == 404
+    for name in ("sound/0002-1-2.m4s", "sound/1-x-2.m4s", "sound/-1-1-2.m4s"):
+        assert client.get(f"/lessons/{id}/{name}", headers=pupil).status_code == 404
+
+
+def test_texts_are_sent_compressed_to_who_takes_them(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = kit.lessons.add("Fractions", "ended").id
+    long = "#EXTM3U\n" + "#EXTINF:2.00000,\npart-0001.mp4\n" * 500
+    monkeypatch.setattr(kit.lessons, "playlist", lambda id, source="camera": long)
+    client, pupil, path = kit.client(), kit.pupil(), f"/lessons/{id}/index.m3u8"
+    plain = client.get(path, headers=pupil)
+    assert "Content-Encoding" not in plain.headers and plain.text == long
+    packed = client.get(path, headers={**pupil, "Accept-Encoding": "gzip, deflate, br"})
+    assert packed.headers["Content-Encoding"] == "gzip" and gzip.decompress(packed.data).decode() == long
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(long) / 10
+    assert "Accept-Encoding" in packed.headers["Vary"] and packed.headers["ETag"] != plain.headers["ETag"]
+    again = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
+    assert client.get(path, headers={**pupil, **again}).status_code == 304
+    for refused in ("identity", "gzip;q=0", "br"):
+        assert client.get(path, headers={**pupil, "Accept-Encoding": refused}).text == long
+    vtt = client.get(f"/lessons/{id}/chapters.vtt", headers={**pupil, "Accept-Encoding": "gzip"})
+    assert {"Cookie", "Accept-Language", "Accept-Encoding"} <= set(vtt.headers["Vary"].split(", "))
+    short = client.get(f"/lessons/{id}/screen.json", headers={**pupil, "Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in short.headers  # not worth it

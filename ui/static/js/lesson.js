@@ -9,6 +9,7 @@ import { Marks } from "./replay-marks.js";
 import { setUpKeys } from "./replay-keys.js";
 import { Place, worthOffering } from "./replay-place.js";
 import { ReplayScreen, setUpViews } from "./replay-screen.js";
+import { SoundOnly } from "./replay-sound.js";
 import { chapterAt, drawMarks, follow, gapText, listPlaces, passed } from "./replay-timeline.js";
 import { clock, text } from "./strings.js";
 
@@ -38,7 +39,8 @@ function tell(words) {
   silence = setTimeout(() => (part("told").textContent = ""), TOLD_MS);
 }
 
-const source = new ReplaySource(video, `${base}/${timeline.low ? "master" : "index"}.m3u8`, (news) => {
+const pictures = `${base}/${timeline.low ? "master" : "index"}.m3u8`;
+const source = new ReplaySource(video, pictures, (news) => {
   part("said").hidden = news === "playing";
   part("said").textContent = news === "playing" ? "" : text(news === "gone" ? "gone" : "unplayable");
 });
@@ -94,6 +96,7 @@ function show() {
   listPlaces(part("missing"), timeline.gaps.map((gap) => ({ at: gap.at_s, label: gapText(gap) })), (at) => seekTo(at - 5));
   listPlaces(part("chapters"), timeline.chapters.map(({ at_s: at, text: label }) => ({ at, label })), seekTo);
   part("length").textContent = clock(timeline.duration_s);
+  part("get-sound").hidden = !timeline.sound;
   document.body.dataset.lesson = timeline.state;
 }
 
@@ -143,6 +146,16 @@ function besides() {
   part("talk-sound").hidden = !timeline.talk.length;
 }
 
+// --- the sound alone ---
+
+const soundOnly = new SoundOnly(part("sound-only"), part("sound-picture"), (on) => {
+  source.change(on ? `${base}/sound.m3u8` : pictures, !on);
+  screen?.rest(on);
+  soundOnly.follow(source.place, base);
+  tell(text(on ? "soundAlone" : "withPicture"));
+});
+video.addEventListener("timeupdate", () => soundOnly.follow(video.currentTime, base));
+
 function hear(found) {
   if (!found) {
     part("said").textContent = text("gone");
@@ -152,6 +165,7 @@ function hear(found) {
   if (live() && found.state !== "live") tell(text("over"));
   timeline = found;
   source.update(timeline.silent);
+  soundOnly.take(timeline);
   besides();
   marks.take(timeline);
   show();
@@ -205,6 +219,13 @@ part("edge")?.addEventListener("mediaseektoliverequest", (event) => {
 
 // An address may say where to begin, or how long before the end.
 const asked = Number(/^#t=(-?\d+(?:\.\d+)?)$/.exec(location.hash)?.[1] ?? 0);
+soundOnly.take(timeline);
+if (soundOnly.wanted) {
+  soundOnly.show(true);
+  screen?.rest(true);
+  source.change(`${base}/sound.m3u8`, false);
+  soundOnly.follow(0, base);
+}
 source.open(asked < 0 ? Math.max(0, timeline.duration_s + asked) : asked, timeline.silent);
 besides();
 show();

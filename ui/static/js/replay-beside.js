@@ -37,6 +37,9 @@ export class Beside {
   #loaded = false;
   #whole = false;
   #audible = true;
+  #resting = false;
+  #hls = null;
+  #attach = () => {};
 
   /** `media` plays the source `name` (`screen`, `talk`), of content `type`, beside `camera`. */
   constructor(camera, media, name, type) {
@@ -64,14 +67,22 @@ export class Beside {
   /** Where it belongs, as the timeline says now. */
   take(spans, base, live) {
     this.#spans = spans;
-    if (spans.length && !this.#loaded) this.#attach(`${base}/${this.#name}`, live);
+    this.#attach = () => this.#load(`${base}/${this.#name}`, live);
+    this.#follow();
+  }
+
+  /** Whether nothing of it is to be loaded and played. */
+  rest(resting) {
+    this.#resting = resting;
+    if (resting) this.#hls?.stopLoad();
+    else this.#hls?.startLoad();
     this.#follow();
   }
 
   /** Told whether there is something of it now. */
   present() {}
 
-  #attach(where, live) {
+  #load(where, live) {
     this.#loaded = true;
     this.#mix();
     const playlist = `${where}.m3u8`;
@@ -86,6 +97,7 @@ export class Beside {
       return;
     }
     const hls = new Hls({ startPosition: 0, backBufferLength: 60, maxBufferLength: 30 });
+    this.#hls = hls;
     hls.on(Hls.Events.ERROR, (_, error) => {
       if (!error.fatal) return;
       if (error.type === Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
@@ -98,7 +110,8 @@ export class Beside {
   #follow() {
     const camera = this.#camera;
     const media = this.#media;
-    const listed = placeOf(this.#spans, camera.currentTime);
+    if (this.#spans.length && !this.#loaded && !this.#resting) this.#attach();
+    const listed = this.#resting ? null : placeOf(this.#spans, camera.currentTime);
     this.present(listed !== null);
     if (listed === null) {
       media.pause();

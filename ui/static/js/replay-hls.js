@@ -10,6 +10,7 @@ const RETRY_MS = 1000;
 const MENDED_MS = 5000;
 const LIVE_EDGE_S = 4;
 const BORDER_S = 0.15;
+const HOLE_S = 0.3;
 const BUFFER = { backBufferLength: 60, maxBufferLength: 30 };
 const HOPED_BITS_PER_SECOND = 5_000_000; // until something was loaded: most lines carry the sharp picture
 /** The rung that plays, by its place among those there are (by their rates); -1 lets the line decide. */
@@ -25,6 +26,12 @@ export function stretchAt(silent, time) {
     start = end;
   }
   return { start, end: Infinity };
+}
+
+/** Where there is sound from `time` on: there, or behind the silence that `time` is in. */
+export function heardFrom(silent, time) {
+  const quiet = silent.find(({ start_s: start, end_s: end }) => time >= start - BORDER_S && end !== null && time < end);
+  return quiet ? quiet.end_s + BORDER_S / 3 : time;
 }
 
 /** The playlist's text with the segments outside a stretch marked as missing. */
@@ -49,6 +56,8 @@ export function endOf(video) {
 export class ReplaySource {
   #video;
   #playlist;
+  #stretched = true;
+  #opened = false;
   #hear;
   #silent = [];
   #stretch = null;
@@ -74,21 +83,36 @@ export class ReplaySource {
     return this.#place;
   }
 
+  /** Go on at the same place with another playlist; one without stretches is of the sound alone, and passes over what
+   * has none. */
+  change(playlist, stretched) {
+    if (playlist === this.#playlist) return;
+    this.#playlist = playlist;
+    this.#stretched = stretched;
+    if (!this.#opened) return;
+    if (Hls.isSupported()) this.#start();
+    else this.#native();
+  }
+
   /** Begin at `place` (seconds); `silent` as the timeline has it. */
   open(place, silent) {
+    this.#opened = true;
     this.#silent = silent;
     this.#place = place;
     const video = this.#video;
     if (!Hls.isSupported()) {
-      video.src = this.#playlist;
       video.addEventListener("error", () => this.#hear("trouble"));
-      video.addEventListener("loadedmetadata", () => (video.currentTime = place));
-      video.addEventListener("timeupdate", () => (this.#place = video.currentTime));
+      video.addEventListener("loadedmetadata", () => (video.currentTime = this.#place));
+      video.addEventListener("timeupdate", () => {
+        if (video.readyState) this.#place = video.currentTime;
+      });
+      this.#native();
       return;
     }
     for (const event of ["timeupdate", "seeking", "waiting"]) {
       video.addEventListener(event, () => this.#follow(event === "seeking"));
     }
+    video.addEventListener("waiting", () => this.#endAll());
     this.#start();
   }
 
@@ -109,15 +133,36 @@ export class ReplaySource {
     this.#video.currentTime = this.#hls?.liveSyncPosition ?? endOf(this.#video);
   }
 
+  // hls.js takes the few milliseconds without sound between two parts for something that is still to be loaded, and
+  // never says that the end is there: the last pictures would be waited for without end.
+  #endAll() {
+    const { currentTime, duration } = this.#video;
+    if (Number.isFinite(duration) && duration - currentTime < HOLE_S) this.#hls?.trigger(Hls.Events.BUFFER_EOS, {});
+  }
+
   #follow(sought) {
     const video = this.#video;
     if (!video.readyState || !this.#hls) return; // between two stretches
     const time = video.currentTime;
     this.#place = time;
+    if (!this.#stretched && heardFrom(this.#silent, time) > time) {
+      video.currentTime = heardFrom(this.#silent, time);
+      return;
+    }
     const { start, end } = this.#stretch;
     if (time >= start && time < (sought ? end : end - BORDER_S)) return;
     if (!sought && time >= start) this.#place = Math.max(time, end + BORDER_S / 3); // played up to the border
     this.#start();
+  }
+
+  #native() {
+    const playing = !this.#video.paused;
+    this.#video.src = this.#playlist;
+    if (playing) this.#video.play().catch(() => {});
+  }
+
+  #around(place) {
+    return stretchAt(this.#stretched ? this.#silent : [], place);
   }
 
   #start() {
@@ -125,7 +170,8 @@ export class ReplaySource {
     const video = this.#video;
     const playing = !video.paused && !video.ended;
     this.#hls?.destroy();
-    const stretch = stretchAt(this.#silent, this.#place);
+    if (!this.#stretched) this.#place = heardFrom(this.#silent, this.#place);
+    const stretch = this.#around(this.#place);
     this.#stretch = stretch;
     const hls = new Hls({
       ...BUFFER,
@@ -172,7 +218,7 @@ export class ReplaySource {
     const now = performance.now();
     const again = now - this.#mendedAt < MENDED_MS;
     this.#mendedAt = now;
-    const { start } = stretchAt(this.#silent, this.#place);
+    const { start } = this.#around(this.#place);
     if (!again && start === this.#stretch.start) this.#hls.recoverMediaError();
     else this.#retry = setTimeout(() => this.#start(), again ? RETRY_MS : 0);
   }
