@@ -1,6 +1,6 @@
 """From Stop to the replay, of lessons of 1, 10 and 180 minutes; what their recorder takes meanwhile.
 
-    python -m tests.bench.replay [--minutes 1 10 180] [--repeats 3] [--seconds 30]
+    python -m tests.bench.replay [--minutes 1 10 180] [--repeats 2] [--seconds 30]
 
 The lessons are made at speed from real packets and left live, as by loss of power (tests/lessons/long.py); then a kit
 is started, which goes on with them. Of the time from the press of Stop the figure is the longest of `--repeats`, each
@@ -191,7 +191,7 @@ def measure(data: Path, minutes: int, repeats: int, seconds: float, browser: Bro
 def main() -> None:
     parser = argparse.ArgumentParser(description="From Stop to the replay.")
     parser.add_argument("--minutes", type=int, nargs="+", default=[1, 10, 180])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=30.0)
     options = parser.parse_args()
     figures: dict[str, float] = {}
