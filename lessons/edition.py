@@ -42,8 +42,12 @@ def of(recording: Recording) -> Edition:
     shown = copy.copy(recording)
     shown.trim = None, None
     shown.camera = _restricted(recording.camera, begin, finish)
-    # The low rung has other fragments, so that it would begin elsewhere: a lesson that is cut has none.
-    shown.beside = {name: _restricted(one, begin, last) for name, one in recording.beside.items() if name != LOW}
+    shown.beside = {name: _restricted(one, begin, last) for name, one in recording.beside.items()}
+    if LOW in shown.beside:
+        # Never behind the camera's end, and never where a damaged picture has made it differ from the camera's.
+        shown.beside[LOW] = _restricted(recording.beside[LOW], begin, finish)
+        if _places(shown.beside[LOW]) != _places(shown.camera):
+            del shown.beside[LOW]
     inside = [index for index, hole in enumerate(recording.holes) if begin < hole.at < finish]
     shown.gaps = [recording.gaps[index] for index in inside]
     shown.holes = [recording.holes[index]._replace(at=recording.holes[index].at - begin) for index in inside]
@@ -82,6 +86,11 @@ def _restricted(strand: Strand, begin: int, end: int) -> Strand:
         opened = replace(part.opened, start=shown[0].start, moved=part.opened.moved - begin)
         parts.append(Part(opened, shown, part.closed))
     return Strand(parts, strand.last_at)
+
+
+def _places(strand: Strand) -> list[tuple[int, int]]:
+    """Where its fragments begin, and how long they are."""
+    return [(one.start, one.duration) for part in strand.parts for one in part.fragments]
 
 
 def _inside(part: Part, begin: int, end: int) -> Iterator[Fragment]:

@@ -16,8 +16,9 @@ from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.settings import Settings
 from lessons import low, low_rung, lowering
 from lessons.client import LessonsClient
+from lessons.edits import Edits
 from lessons.erase import Eraser
-from lessons.journal import Fragment
+from lessons.journal import Fragment, Trimmed
 from lessons.low_rung import INDEX, LOW
 from lessons.lowering import Lowering
 from lessons.receipts import Receipts
@@ -117,6 +118,29 @@ def test_its_playlist_goes_along_with_the_cameras(root: Path) -> None:
     assert all('mp4a.40.2"' in one and 'CODECS="avc1.' in one for one in streams)
     (folder / INDEX).unlink()
     assert not reader.timeline(ID).low and "low.m3u8" not in reader.master(ID)
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(1.0, None), (3.2, 8.6), (None, 5.5), (6.5, 10.0)])
+def test_a_lesson_that_is_cut_is_cut_alike_in_small(root: Path, start_s: float | None, end_s: float | None) -> None:
+    folder = two_parts(root)
+    low.make(folder, BIT_RATE)
+    start, end = (None if one is None else round(one * VIDEO_TIMESCALE) for one in (start_s, end_s))
+    Edits(root).write(ID, lambda recording: [Trimmed(start, end, AT)])
+    reader = client(root)
+    assert reader.timeline(ID).low
+    shown = reader.timeline(ID).duration_s
+    assert shown < 10.9
+    lengths = [
+        [line for line in reader.playlist(ID, source).splitlines() if line.startswith("#EXTINF")]
+        for source in ("camera", LOW)
+    ]
+    assert lengths[0] == lengths[1]
+    assert sum(float(line[8:-1]) for line in lengths[0]) == pytest.approx(shown, abs=0.001)
+    small, large = whole(root, LOW), whole(root, "camera")
+    assert probe(small).complaints == ""
+    assert times(small, "video") == pytest.approx(times(large, "video"), abs=0.0001)
+    ranges = reader.part_ranges(ID, "low-0001.mp4")
+    assert ranges is not None and all(stop <= (folder / "low-0001.mp4").stat().st_size for _, stop in ranges)
 
 
 def test_a_run_that_was_killed_goes_on_with_the_part_it_was_at(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ from appliance.settings import Settings
 from lessons import recovery, session
 from lessons.assembler import Append, Close
 from lessons.client import LessonsClient
-from lessons.journal import NAME, TALK, Created, Fragment, PartOpened, SourceRecord, TalkRecorded, parse
+from lessons.edits import Edits
+from lessons.journal import NAME, TALK, Created, Fragment, PartOpened, SourceRecord, TalkRecorded, Trimmed, parse
 from lessons.reader import UnknownLesson
 from lessons.recording import Strand
 from lessons.session import Session
@@ -225,6 +226,21 @@ def test_a_silent_publisher_has_its_last_words_made_durable(root: Path) -> None:
     (part,) = read(live.folder).strand(TALK).parts
     assert part.closed == "ended" and part.end - part.opened.start == pytest.approx(0.6 * VIDEO_TIMESCALE, abs=10)
     live.suspend(0, AT)
+
+
+def test_a_cut_lesson_has_the_voices_of_what_is_shown(root: Path) -> None:
+    live = begin(root / "lessons")
+    feed(live, *film(10), *said(1.0, 8), switches={0.5: ON})
+    live.stop(0, AT + 60)
+    Edits(root / "lessons").write(ID, lambda recording: [Trimmed(4 * VIDEO_TIMESCALE, 8 * VIDEO_TIMESCALE, AT)])
+    (span,) = client(root).timeline(ID).talk
+    # Whole fragments of a second that lie within.
+    assert 0 <= span.start_s < 1.03 and 2.9 < span.duration_s <= 4 - span.start_s
+    begins, ends = tone(root)
+    assert (begins, ends) == pytest.approx((span.start_s, span.start_s + span.duration_s), abs=2 * WINDOW / RATE)
+    size = (root / "lessons" / ID / "talk-0001.mp4").stat().st_size
+    ranges = client(root).part_ranges(ID, "talk-0001.mp4")
+    assert ranges and max(stop for _, stop in ranges) < size
 
 
 def test_voices_go_along_when_lessons_are_joined(root: Path) -> None:
