@@ -27,6 +27,7 @@ from ui import api, health, i18n, media, pages, problems, push, quality, stream,
 from ui.auth import Guard, Openings, Tokens
 from ui.broadcast import House
 from ui.context import ADDRESS_OPENINGS, CODE_LIMIT, KEY, PIN_LIMIT, VIEWER_OPENINGS, Context, Counters, project_version
+from ui.modules import modules
 from ui.ports import Capture, Lessons, Streaming
 from ui.state import Change, KitState
 
@@ -53,6 +54,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["modules"] = modules
     app.jinja_env.globals["relays"] = " data-relays" if settings.ice_servers else ""
     counters = Counters(registry or CollectorRegistry())
     house = House(
