@@ -6,20 +6,14 @@ take hardly longer than the longest. What measures (`pytest.mark.alone`) is not 
 
 from __future__ import annotations
 
-SHARES = ("kits", "pages", "lessons", "parts")
+# Two, so that hardly ever more than two browsers run at once: a page without a processor for 15 s is taken for broken.
+SHARES = ("kits", "pages")
 ALONE = "alone"
 # The first that a test's name begins with counts: chosen so that the shares take about the same time.
 _SHARES = {
-    "tests/e2e/test_divided.py": "pages",
-    "tests/e2e/test_outage.py": "parts",
-    "tests/e2e/test_reconnect.py": "pages",
-    "tests/faults/test_flood.py": "parts",
-    "tests/faults/test_disk.py": "lessons",
     "tests/e2e/": "kits",
     "tests/faults/": "kits",
-    "tests/ui/": "pages",
-    "tests/lessons/": "lessons",
-    "tests/": "parts",
+    "tests/": "pages",
 }
 
 

@@ -16,11 +16,9 @@ ROOT = Path(__file__).parents[1]
     [
         ("tests/e2e/test_lesson.py::test_a_whole_lesson", "kits"),
         ("tests/faults/test_kill.py", "kits"),
-        ("tests/faults/test_flood.py::test_floods_leave_no_memory", "parts"),
-        ("tests/streaming/test_rungs.py::test_x[tests/e2e/]", "parts"),
+        ("tests/streaming/test_rungs.py::test_x[tests/e2e/]", "pages"),
         ("tests/ui/test_api.py", "pages"),
-        ("tests/lessons/test_journal.py", "lessons"),
-        ("tests/test_shares.py", "parts"),
+        ("tests/test_shares.py", "pages"),
     ],
 )
 def test_each_test_is_in_one(test: str, share: str) -> None:

@@ -35,7 +35,7 @@ SAMPLE_S = 5.0
 WARM_UP_SHARE = 0.2  # of the time: caches and pools fill
 STAY_S = (5.0, 60.0)
 VANISH_SHARE, MUTE_SHARE = 0.2, 0.1
-GONE_S = 40.0  # the longest time-out, twice
+GONE_S = 150.0  # who falls silent rests for two minutes
 POOLS = ("ThreadPoolExecutor", "asyncio")  # gunicorn's (http_threads at most), and the event loop's
 
 

@@ -75,12 +75,20 @@ def upgraded(
 
 
 def accepted(process: Process, path: str = WEBSOCKET) -> socket.socket:
-    """A WebSocket whose holder need not keep to the protocol."""
-    raw, head = upgraded(process, path), b""
-    while not head.endswith(b"\r\n\r\n"):
-        head += raw.recv(1)
-    assert head.startswith(b"HTTP/1.1 101"), head
-    return raw
+    """A WebSocket whose holder need not keep to the protocol; waits while those before it hold all places."""
+
+    def placed() -> socket.socket | None:
+        raw, head = upgraded(process, path), b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += raw.recv(1)
+        if head.startswith(b"HTTP/1.1 101"):
+            return raw
+        raw.close()
+        assert head.startswith(b"HTTP/1.1 503"), head
+        return None
+
+    taken: socket.socket = wait_until(placed, 15, "a place")
+    return taken
 
 
 def all_places_are_free(process: Process) -> bool:

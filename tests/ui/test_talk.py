@@ -174,6 +174,7 @@ def test_the_replay_plays_them_beside_the_lesson(replay: Page) -> None:
     sound: Any = replay.locator("#talk-sound")
     expect(sound).to_be_visible()
     expect(sound).to_have_attribute("aria-pressed", "true")
+    replay.locator(".files summary").click()
     expect(replay.get_by_role("link", name="Télécharger les voix")).to_be_visible()
     replay.evaluate("document.getElementById('video').play()")
     wait_page(replay, "document.getElementById('video').currentTime > 0.5")
