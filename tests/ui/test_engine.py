@@ -200,13 +200,12 @@ def _has_answer(raw: socket.socket) -> bool:
 
 
 def test_open_pages_leave_threads_for_requests(process: Process) -> None:
-    pages = [upgraded(process) for _ in range(PLACES + 4)]
-    answers = [each.recv(12) for each in pages]
-    assert answers.count(b"HTTP/1.1 101") == PLACES
-    assert answers.count(b"HTTP/1.1 503") == 4
-    assert process.request("GET", "/healthz")[0] == 503
-    for each in pages:
-        each.close()
+    with contextlib.ExitStack() as pages:
+        for _ in range(PLACES):
+            pages.enter_context(accepted(process))
+        answers = [pages.enter_context(upgraded(process)).recv(12) for _ in range(4)]
+        assert answers == [b"HTTP/1.1 503"] * 4
+        assert process.request("GET", "/healthz")[0] == 503
 
 
 def test_who_does_not_introduce_itself_is_hung_up_on(process: Process) -> None:

@@ -97,6 +97,7 @@ function show() {
   listPlaces(part("chapters"), timeline.chapters.map(({ at_s: at, text: label }) => ({ at, label })), seekTo);
   part("length").textContent = clock(timeline.duration_s);
   part("get-sound").hidden = !timeline.sound;
+  part("files").hidden = !part("files").querySelector("a:not([hidden])");
   document.body.dataset.lesson = timeline.state;
 }
 
