@@ -171,3 +171,18 @@ def test_the_pure_part(page: Page) -> None:
     )
     assert found["stills"] == [None, "a", "a", "a", "b"]
     assert found["heard"] == pytest.approx([4.05, 4.05, 4.05, 8, 12.05, 12.05, 13, 30])
+
+
+def test_what_the_browser_cannot_decode_does_not_end_the_playing(page: Page) -> None:
+    page.add_init_script(
+        "const add = MediaSource.prototype.addSourceBuffer;"
+        "MediaSource.prototype.addSourceBuffer = function (...type) { return (window.buffer = add.apply(this, type)); };"
+    )
+    open_replay(page, LATE)
+    page.keyboard.press("k")
+    playing(page, 0.4)
+    empty_moof = [0, 0, 0, 8, 109, 111, 111, 102]
+    page.evaluate(f"window.broken = window.buffer; window.buffer.appendBuffer(new Uint8Array({empty_moof}))")
+    wait_page(page, "window.buffer !== window.broken")
+    playing(page, 0.8)
+    assert at(page) < 10

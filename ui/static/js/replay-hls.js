@@ -63,6 +63,7 @@ export class ReplaySource {
   #stretch = null;
   #hls = null;
   #place = 0;
+  #playing = false; // as was wished: a video that gets another source is paused by that, without an event
   #mendedAt = -Infinity;
   #retry = 0;
   #choice = "automatic";
@@ -100,6 +101,10 @@ export class ReplaySource {
     this.#silent = silent;
     this.#place = place;
     const video = this.#video;
+    video.addEventListener("play", () => (this.#playing = true));
+    video.addEventListener("pause", () => {
+      if (!video.error) this.#playing = false; // Chromium pauses at an error
+    });
     if (!Hls.isSupported()) {
       video.addEventListener("error", () => this.#hear("trouble"));
       video.addEventListener("loadedmetadata", () => (video.currentTime = this.#place));
@@ -113,6 +118,7 @@ export class ReplaySource {
       video.addEventListener(event, () => this.#follow(event === "seeking"));
     }
     video.addEventListener("waiting", () => this.#endAll());
+    video.addEventListener("error", () => this.#anew());
     this.#start();
   }
 
@@ -156,9 +162,8 @@ export class ReplaySource {
   }
 
   #native() {
-    const playing = !this.#video.paused;
     this.#video.src = this.#playlist;
-    if (playing) this.#video.play().catch(() => {});
+    if (this.#playing) this.#video.play().catch(() => {});
   }
 
   #around(place) {
@@ -167,8 +172,8 @@ export class ReplaySource {
 
   #start() {
     clearTimeout(this.#retry);
+    this.#retry = 0;
     const video = this.#video;
-    const playing = !video.paused && !video.ended;
     this.#hls?.destroy();
     if (!this.#stretched) this.#place = heardFrom(this.#silent, this.#place);
     const stretch = this.#around(this.#place);
@@ -198,28 +203,37 @@ export class ReplaySource {
     });
     hls.loadSource(this.#playlist);
     hls.attachMedia(video);
-    if (playing) video.play().catch(() => {});
+    if (this.#playing) video.play().catch(() => {});
   }
 
   #fail(hls, error) {
-    if (!error.fatal || hls !== this.#hls) return;
-    if (error.type === Hls.ErrorTypes.MEDIA_ERROR) {
-      this.#mend();
+    if (hls !== this.#hls) return;
+    // hls.js attaches itself anew after the first, but stands still, and has lost what it was playing.
+    const lost = error.details === Hls.ErrorDetails.MEDIA_SOURCE_REQUIRES_RESET;
+    if (!error.fatal && !lost) return;
+    if (lost || error.type === Hls.ErrorTypes.MEDIA_ERROR) {
+      this.#anew();
     } else if (error.response?.code === 404 && error.context) {
       this.#hear("gone");
     } else {
       // The services come back by themselves; so does the player.
       this.#hear("trouble");
-      this.#retry = setTimeout(() => this.#start(), RETRY_MS);
+      this.#startIn(RETRY_MS);
     }
   }
 
-  #mend() {
-    const now = performance.now();
-    const again = now - this.#mendedAt < MENDED_MS;
-    this.#mendedAt = now;
-    const { start } = this.#around(this.#place);
-    if (!again && start === this.#stretch.start) this.#hls.recoverMediaError();
-    else this.#retry = setTimeout(() => this.#start(), again ? RETRY_MS : 0);
+  /** Begin anew where it plays; what breaks again and again is not tried faster than a service that is away. */
+  #anew() {
+    const lately = performance.now() - this.#mendedAt < MENDED_MS;
+    this.#startIn(lately ? RETRY_MS : 0);
+  }
+
+  // Never at once: hls.js is still at work when it tells of an error, and the video tells of the same one.
+  #startIn(delay) {
+    if (this.#retry) return;
+    this.#retry = setTimeout(() => {
+      this.#mendedAt = performance.now();
+      this.#start();
+    }, delay);
   }
 }
