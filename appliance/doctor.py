@@ -13,7 +13,7 @@ import msgspec
 
 from appliance import network
 from appliance.api import ApiError, KitApi
-from appliance.lines import read_chain
+from appliance.lines import read_chain, whole
 from appliance.settings import Settings
 
 LEAST_FREE = 2 * 1024**3  # bytes: about three hours of lessons
@@ -24,6 +24,8 @@ WHY_DOUBTED = {
     "ahead": "is 60 days ahead of what was known; after 24 hours of running it is believed",
 }
 RECEIPTS = "receipts.jsonl"  # of lessons.receipts
+JOURNAL = "journal.jsonl"  # of lessons.journal
+LONGEST_LINE = 64 * 1024  # bytes of a journal's first line, which has a title of at most 200 characters
 MODULES = ("aiortc", "av", "cv2", "flask", "flask_socketio", "zeroconf", "zmq")
 
 
@@ -42,7 +44,7 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything once."""
-    for look in (_modules, _data, receipts, clock, _camera, _microphone, _network, _services):
+    for look in (_modules, _data, lessons, receipts, clock, _camera, _microphone, _network, _services):
         yield from look(settings)
 
 
@@ -63,6 +65,32 @@ def _data(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     level = "ok" if free >= LEAST_FREE else "wrong"
     yield Finding(level, f"data folder {folder}: {free / 1024**3:.1f} GiB free")
+
+
+def lessons(settings: Settings) -> Iterator[Finding]:
+    """Folders that the kit leaves alone because their journals have lost even the first line: no list shows them."""
+    folders = [one for one in sorted(settings.lessons.glob("[0-9]*")) if one.is_dir()]
+    for folder in folders:
+        if not _begins(folder / JOURNAL):
+            yield Finding(
+                "wrong",
+                f"lesson {folder.name}: its journal cannot be read; what media it has is in {folder}, "
+                f"`preau lesson delete {folder.name}` erases it",
+            )
+    if folders:
+        yield Finding("ok", f"lessons: {len(folders)} looked at")
+
+
+def _begins(journal: Path) -> bool:
+    """Whether the first line is whole. A disk that does not say is another finding's matter."""
+    try:
+        with journal.open("rb") as file:
+            line = file.readline(LONGEST_LINE)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return (whole(line.removesuffix(b"\n")) or b"").startswith(b"1 ")
 
 
 def receipts(settings: Settings) -> Iterator[Finding]:

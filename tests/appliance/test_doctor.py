@@ -1,4 +1,4 @@
-"""What the doctor finds in the log of receipts."""
+"""What the doctor finds in the data folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.doctor import CLOCK, RECEIPTS, Finding, clock, receipts
+from appliance.doctor import CLOCK, JOURNAL, RECEIPTS, Finding, clock, lessons, receipts
 from appliance.lines import frame, read_chain
 from appliance.settings import Settings
 from lessons.clock import Clock
@@ -49,3 +49,25 @@ def test_a_clock_in_doubt_is_told(tmp_path: Path) -> None:
     assert "is behind a day that the kit has known (newest known day: 2026-09-21)" in finding.text
     (tmp_path / CLOCK).write_bytes(b"garbled")
     assert list(clock(settings)) == []
+
+
+def test_lessons_that_no_list_shows_are_named(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert list(lessons(settings)) == []
+    for id, journal in {
+        "20261123-081502-4f2a": frame(1, b'{"type":"created"}'),
+        "20261123-091502-4f2a": frame(1, b'{"type":"created"}')[:-4],
+        "20261123-101502-4f2a": b"\0" * 4096,
+        "20261123-111502-4f2a": frame(2, b'{"type":"created"}'),
+    }.items():
+        folder = settings.lessons / id
+        folder.mkdir(parents=True)
+        (folder / JOURNAL).write_bytes(journal)
+    (settings.lessons / "20261123-121502-4f2a").mkdir()
+    (settings.lessons / ".deleted-20261123-131502-4f2a").mkdir()
+    *wrong, counted = lessons(settings)
+    assert [(one.level, one.text[:27]) for one in wrong] == [
+        ("wrong", f"lesson 20261123-{hour:02d}1502-4f2a") for hour in (9, 10, 11, 12)
+    ]
+    assert f"`preau lesson delete {wrong[0].text[7:27]}` erases it" in wrong[0].text
+    assert counted == Finding("ok", "lessons: 5 looked at")

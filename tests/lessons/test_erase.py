@@ -235,6 +235,17 @@ def test_without_a_receipt_nothing_is_deleted(data: Path, monkeypatch: pytest.Mo
     assert (data / "lessons" / ID / NAME).exists()
 
 
+def test_what_no_list_shows_is_erased_by_its_name(data: Path) -> None:
+    """A lesson whose journal has lost its first line: `preau doctor` names it."""
+    (data / "lessons" / ID / NAME).write_bytes(bytes(4096))
+    service = Service(data)
+    assert service.catalogue.get(ID) is None
+    service.eraser.erase(ID, "hand", "teacher")
+    assert [folder.name for folder in (data / "lessons").iterdir()] == [OTHER]
+    kept = service.receipt().erasing
+    assert (kept.files, kept.started_at, kept.duration_s) == (7, 0, 0)
+
+
 def test_asked_twice_there_is_one_receipt(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(data)
 

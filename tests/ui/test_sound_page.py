@@ -176,7 +176,7 @@ def test_the_pure_part(page: Page) -> None:
 def test_what_the_browser_cannot_decode_does_not_end_the_playing(page: Page) -> None:
     page.add_init_script(
         "const add = MediaSource.prototype.addSourceBuffer;"
-        "MediaSource.prototype.addSourceBuffer = function (...type) { return (window.buffer = add.apply(this, type)); };"
+        "MediaSource.prototype.addSourceBuffer = function (type) { return (window.buffer = add.call(this, type)); };"
     )
     open_replay(page, LATE)
     page.keyboard.press("k")
