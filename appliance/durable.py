@@ -56,9 +56,9 @@ def write(path: Path, data: bytes, mode: int = 0o640) -> None:
 
 
 def set_aside(path: Path, length: int) -> None:
-    """Take `length` bytes of the disk's space with file `path`, to be given back when there is no other. Not durable
-    before the folder is synced. Raises OSError when there is not so much."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    """Take `length` bytes of the disk's space with file `path`, or what it lacks of them, to be given back when there
+    is no other. Not durable before the folder is synced. Raises OSError when there is not so much."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o640)
     try:
         os.posix_fallocate(descriptor, 0, length)
         os.fsync(descriptor)

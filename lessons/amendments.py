@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from appliance.bus import CommandRefused
 from lessons.edits import Edits
+from lessons.folder import incident_of
 from lessons.journal import Record
 from lessons.recorder import Recorder
 from lessons.recording import Recording
-from lessons.session import Session, incident_of
+from lessons.session import Session
 
 Decide = Callable[[Recording, int | None], Sequence[Record]]
 

@@ -31,10 +31,11 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, Sessi
 from sqlalchemy.pool import StaticPool
 
 from appliance.messages import FindLessons, Lesson, LessonList, Visibility
+from lessons.folder import THUMBNAIL
 from lessons.journal import NAME, parse
 from lessons.recording import fold
 from lessons.search import key, words
-from lessons.session import THUMBNAIL, describe
+from lessons.summary import describe
 
 log = structlog.get_logger()
 

@@ -27,6 +27,7 @@ from appliance.messages import (
 from lessons import session
 from lessons.catalogue import Catalogue
 from lessons.erase import Eraser
+from lessons.folder import incident_of
 from lessons.handlers import Handlers
 from lessons.journal import Created, Described
 from lessons.library import check
@@ -156,7 +157,7 @@ class Commands:
         except LookupError:
             raise CommandRefused("not_found", f"there is no lesson {id}") from None
         except OSError as error:
-            raise CommandRefused("unavailable", session.incident_of(error)) from None
+            raise CommandRefused("unavailable", incident_of(error)) from None
         return Done()
 
 

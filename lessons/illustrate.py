@@ -20,12 +20,12 @@ import structlog
 from appliance import durable
 from appliance.lifetime import die_with
 from lessons import edition, images, stills, strip, vtt
+from lessons.folder import THUMBNAIL
 from lessons.images import NoPicture
 from lessons.journal import CAMERA, NAME, SCREEN, Mark, parse
 from lessons.pages import RULES, Pages
 from lessons.recording import Recording, fold
 from lessons.seen import PAGES, Seen, found, read_seen
-from lessons.session import THUMBNAIL
 
 log = structlog.get_logger()
 

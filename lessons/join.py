@@ -22,10 +22,10 @@ from appliance.messages import GetLesson, JoinLessons, Lesson
 from lessons import joined, vtt
 from lessons.catalogue import ID
 from lessons.edits import Edits
+from lessons.folder import incident_of
 from lessons.handlers import Handlers
 from lessons.journal import CAMERA, NAME, Record, Track, parse
 from lessons.recording import Recording, fold
-from lessons.session import incident_of
 
 log = structlog.get_logger()
 

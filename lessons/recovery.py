@@ -19,6 +19,7 @@ import structlog
 from appliance import durable
 from appliance.fmp4 import VIDEO_TIMESCALE
 from lessons.assembler import Assembler
+from lessons.folder import replenish
 from lessons.journal import (
     CAMERA,
     NAME,
@@ -231,6 +232,7 @@ def _go_on(root: Path, one: Repaired, boot_id: str, metrics: Metrics, now_ns: in
     away_s = at - recording.last_at
     away_ns = int(away_s * 1_000_000_000) if 0 <= away_s <= LONGEST_HOLE_S else 0
     ended_ns = last.end_ns if last and same_boot else now_ns - away_ns
+    replenish(root / recording.created.id)
     log.info("lesson goes on", lesson=recording.created.id, at_s=recording.duration_s, same_boot=same_boot)
     return Session(
         root / recording.created.id, recording, one.journal_length, one.next_line, assembler, boot_id, metrics,

@@ -25,7 +25,7 @@ from lessons.handlers import Handlers
 from lessons.journal import NAME, Described, Record, Warned, parse
 from lessons.receipts import Receipts
 from lessons.recording import Recording, fold
-from lessons.session import describe
+from lessons.summary import describe
 
 log = structlog.get_logger()
 

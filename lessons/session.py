@@ -6,10 +6,6 @@ refuses ends the part, not the lesson: a new part is tried every `RETRY_S` secon
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,14 +14,12 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from appliance.durable import Appender, make_folder, set_aside
-from appliance.fmp4 import VIDEO_TIMESCALE
+from appliance.durable import Appender
 from appliance.messages import Lesson, LessonState, Packet, VideoFormat
-from lessons import edition
 from lessons.assembler import SCREEN_RULES, SECOND, Append, Assembler, Close, Order
+from lessons.folder import RESERVE_BYTES, THUMBNAIL, incident_of, make, release, replenish
 from lessons.journal import (
     CAMERA,
-    JOINED,
     NAME,
     SCREEN,
     TALK,
@@ -43,6 +37,7 @@ from lessons.journal import (
 )
 from lessons.metrics import Metrics
 from lessons.recording import Recording
+from lessons.summary import describe
 from lessons.voices import Voices
 
 log = structlog.get_logger()
@@ -54,20 +49,6 @@ SCREEN_FRESH_S = 2.0
 SCREEN_KEYFRAME_S = 3.0  # how far apart replay can begin
 SCREEN_STALL_S = 12.0  # a screen on which nothing moves is sent about once a second
 TALK_STALL_S = 2.0
-THUMBNAIL = "thumbnail.jpg"
-RESERVE = ".reserve"
-RESERVE_BYTES = 64 * 1024
-_INCIDENTS = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full", errno.EROFS: "disk_read_only"}
-
-
-def incident_of(error: OSError) -> str:
-    """The machine-readable name of a disk's refusal: disk_full, disk_read_only or disk_error."""
-    return _INCIDENTS.get(error.errno or 0, "disk_error")
-
-
-def reserve(folder: Path) -> None:
-    """Set aside a little space, so that a lesson on a full disk can still be marked as stopped."""
-    set_aside(folder / RESERVE, RESERVE_BYTES)
 
 
 def create(
@@ -81,21 +62,6 @@ def create(
         root / created.id, Recording(created), 0, 1, None, created.boot_id, metrics, now_ns, now_ns, first,
         talk=talk,
     )  # fmt: skip
-
-
-def settle(folder: Path, first: Sequence[Record]) -> int:
-    """Make the folder of a new lesson and its journal with the `first` lines; the journal's length. Raises OSError when
-    the disk refuses, and leaves nothing."""
-    make_folder(folder)
-    try:
-        reserve(folder)
-        with Appender(folder / NAME) as journal:
-            journal.append(encode(first, 1))
-            return journal.length
-    except OSError:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(folder)
-        raise
 
 
 Assembles = TypeVar("Assembles", Assembler, Voices)
@@ -267,8 +233,7 @@ class Session:
     def stop(self, now_ns: int, at: float) -> None:
         """Make everything durable and close the lesson."""
         self._finish(now_ns, at, "stopped")
-        with contextlib.suppress(OSError):
-            (self.folder / RESERVE).unlink(missing_ok=True)
+        release(self.folder)
         stopped = Stopped(at)
         try:
             self._write_journal((stopped,))
@@ -357,7 +322,7 @@ class Session:
     def _settle(self) -> None:
         """Make the lesson's folder where it has none. Raises OSError when the disk refuses."""
         if not self._journal_length:
-            self._journal_length = settle(self.folder, self._first)
+            self._journal_length = make(self.folder, self._first)
             self._next_line = len(self._first) + 1
 
     def _carry_out(self, orders: Iterable[Order], track: _Track[Assembler] | _Track[Voices], now_ns: int) -> None:
@@ -387,8 +352,7 @@ class Session:
         self._metrics.recorded.inc(len(order.data))
         if self.incident.startswith("disk"):
             log.info("recording goes on", lesson=self.id)
-            with contextlib.suppress(OSError):
-                reserve(self.folder)
+            replenish(self.folder)
             self.incident = ""
 
     def _write_journal(self, records: tuple[Record, ...]) -> None:
@@ -428,8 +392,7 @@ class Session:
                 closing += _named(source, [PartClosed(parts[-1].opened.number, self.incident)])
         if not closing:
             return
-        with contextlib.suppress(OSError):
-            os.truncate(self.folder / RESERVE, RESERVE_BYTES // 2)
+        release(self.folder, keep=RESERVE_BYTES // 2)
         try:
             self._write_journal(tuple(closing))
         except OSError as error:
@@ -456,21 +419,3 @@ def _named(source: str, records: Iterable[Record]) -> tuple[Record, ...]:
         return tuple(records)
     parts = [record for record in records if isinstance(record, PartOpened | Fragment | PartClosed)]
     return tuple(SourceRecord(source, record) for record in parts)
-
-
-def screen_s(recording: Recording) -> float:
-    """How many seconds of a shared screen are recorded."""
-    parts = recording.strand(SCREEN).parts
-    return sum(part.end - part.opened.start for part in parts if part.fragments) / VIDEO_TIMESCALE
-
-
-def describe(recording: Recording, *, thumbnail: bool) -> Lesson:
-    """The catalogue's view of a lesson: as it is shown, but for the bytes on disk."""
-    created, about, shown = recording.created, recording.about, edition.of(recording).shown
-    return Lesson(
-        created.id, created.code, about.title, recording.state, created.started_at, shown.duration_s,
-        recording.bytes, sum(1 for part in shown.parts if part.fragments),
-        sum(gap.reason != JOINED for gap in shown.gaps), thumbnail,
-        screen_s(shown), about.subject, about.group, about.teacher, about.visibility, about.ends_at,
-        bool(recording.sent), recording.warned_at,
-    )  # fmt: skip

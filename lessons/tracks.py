@@ -18,11 +18,11 @@ from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import Done, PutTrack, RemoveTrack
 from lessons import edition, vtt
 from lessons.amendments import Amendments
+from lessons.folder import incident_of
 from lessons.handlers import Handlers
 from lessons.journal import Mark, MarkRemoved, Record, Track, TrackRemoved
 from lessons.marks import LONGEST_TEXT, MOST
 from lessons.recording import Recording
-from lessons.session import incident_of
 from lessons.vtt import Cue, VttError
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47 (RFC 5646) without what nobody writes

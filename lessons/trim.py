@@ -12,10 +12,10 @@ from appliance.fmp4 import VIDEO_TIMESCALE
 from appliance.messages import TrimLesson, TrimmedLesson
 from lessons import edition
 from lessons.amendments import Amendments
+from lessons.folder import THUMBNAIL
 from lessons.handlers import Handlers
 from lessons.journal import Record, Trimmed
 from lessons.recording import Recording
-from lessons.session import THUMBNAIL
 
 SHORTEST_S = 1.0
 

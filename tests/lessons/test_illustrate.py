@@ -20,6 +20,7 @@ from lessons import stills, strip
 from lessons.amendments import Amendments
 from lessons.client import LessonsClient
 from lessons.edits import Edits
+from lessons.folder import THUMBNAIL
 from lessons.illustrate import illustrate
 from lessons.illustrator import Illustrator, outdated
 from lessons.journal import Mark
@@ -27,7 +28,6 @@ from lessons.marks import Marks
 from lessons.reader import UnknownLesson
 from lessons.recorder import Recorder
 from lessons.seen import PAGES, found, read_seen
-from lessons.session import THUMBNAIL
 from lessons.vtt import parse
 from lessons.writer import Writer
 from tests.lessons.drawn import Image, board, slide

@@ -43,7 +43,7 @@ from lessons.journal import (
 from lessons.reader import LessonFiles
 from lessons.receipts import Receipts
 from lessons.recording import Hole, Recording, fold
-from lessons.session import describe
+from lessons.summary import describe
 from tests.judge import probe
 from tests.lessons.media import film, moved
 from tests.lessons.room import AT, BOOT, ID, begin, feed, metrics, read

@@ -9,8 +9,9 @@ import pytest
 from appliance import durable
 from lessons import recovery
 from lessons.assembler import SECOND
+from lessons.folder import RESERVE, RESERVE_BYTES, release
 from lessons.journal import NAME, Gap, Interrupted, encode, parse
-from lessons.session import RESERVE, RETRY_S, Session
+from lessons.session import RETRY_S, Session
 from tests.lessons.media import film, moved, probe
 from tests.lessons.room import AT, BOOT, ID, begin, feed, metrics, read, record
 
@@ -53,6 +54,16 @@ def test_another_boot_goes_on_in_the_next_part(tmp_path: Path) -> None:
     assert recording.gaps == [Gap(None, "restart")]
     assert [part.opened.file for part in recording.parts] == ["part-0001.mp4", "part-0002.mp4"]
     assert recording.parts[1].opened.start == recording.parts[0].end
+
+
+@pytest.mark.parametrize("left", [None, RESERVE_BYTES // 2])
+def test_what_a_full_disk_took_of_the_space_set_aside_is_there_again(tmp_path: Path, left: int | None) -> None:
+    live = die(tmp_path)
+    release(live.folder, keep=left or 0)
+    again = go_on(tmp_path)
+    assert again is not None
+    set_aside = (again.folder / RESERVE).stat()
+    assert set_aside.st_size == RESERVE_BYTES and set_aside.st_blocks * 512 >= RESERVE_BYTES
 
 
 @pytest.mark.parametrize("later", [31 * MINUTE, -31 * MINUTE])

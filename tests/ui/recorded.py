@@ -21,7 +21,7 @@ from lessons.client import LessonsClient
 from lessons.edits import Edits
 from lessons.journal import Trimmed
 from lessons.recording import Recording
-from lessons.session import describe
+from lessons.summary import describe
 from lessons.trim import decided, told
 from tests.browser import wait_page
 from tests.lessons.room import read
