@@ -25,6 +25,7 @@ from tests.kit import Kit, running_kit
 AUDIBLE_DB = 30
 WIDTH = "document.getElementById('video').videoWidth"
 DECODED = "document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames"
+STANDS_STILL = f"new Promise((tell) => {{ const was = {DECODED}; setTimeout(() => tell({DECODED} === was), 500); }})"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,7 @@ def test_sound_only_by_keyboard_and_remembered(kit: Kit, pupil: Page) -> None:
     pupil.keyboard.press("End")  # the last choice
     wait_page(pupil, "document.body.dataset.showing === 'none'")
     assert pupil.input_value("#quality") == "sound"
+    wait_page(pupil, STANDS_STILL)  # what was on its way has come
     before = pupil.evaluate(DECODED)
     assert tone_db(pupil, TONE_HZ) > AUDIBLE_DB
     assert pupil.evaluate(DECODED) <= before + 1
