@@ -1,5 +1,5 @@
-"""The folder of a lesson that is being recorded: made with its journal, with a little space set aside for its end.
-Whatever the disk refuses has a name."""
+"""The folder of a lesson that is being recorded: made with its journal, and with a little space set aside for its end.
+What the disk refuses has a name."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def reserve(folder: Path) -> None:
 
 
 def replenish(folder: Path) -> None:
-    """Set aside again what was given back, where the disk has it."""
+    """Set aside again what was given back, where the disk has it. Raises nothing."""
     with suppress(OSError):
         reserve(folder)
 
 
 def release(folder: Path, keep: int = 0) -> None:
-    """Give back what was set aside, but for `keep` bytes."""
+    """Give back what was set aside, but for `keep` bytes. Raises nothing."""
     path = folder / RESERVE
     with suppress(OSError):
         if keep:

@@ -7,7 +7,7 @@
 import Hls from "../vendor/hls.js/dist/hls.light.min.mjs";
 
 const RETRY_MS = 1000;
-const MENDED_MS = 5000;
+const RETRIED_MS = 5000;
 const LIVE_EDGE_S = 4;
 const BORDER_S = 0.15;
 const HOLE_S = 0.3;
@@ -64,7 +64,7 @@ export class ReplaySource {
   #hls = null;
   #place = 0;
   #playing = false; // as was wished: a video that gets another source is paused by that, without an event
-  #mendedAt = -Infinity;
+  #retriedAt = -Infinity;
   #retry = 0;
   #choice = "automatic";
 
@@ -208,7 +208,7 @@ export class ReplaySource {
 
   #fail(hls, error) {
     if (hls !== this.#hls) return;
-    // hls.js attaches itself anew after the first, but stands still, and has lost what it was playing.
+    // After this one hls.js attaches itself anew, but stands still, and has lost what it was playing.
     const lost = error.details === Hls.ErrorDetails.MEDIA_SOURCE_REQUIRES_RESET;
     if (!error.fatal && !lost) return;
     if (lost || error.type === Hls.ErrorTypes.MEDIA_ERROR) {
@@ -224,7 +224,7 @@ export class ReplaySource {
 
   /** Begin anew where it plays; what breaks again and again is not tried faster than a service that is away. */
   #anew() {
-    const lately = performance.now() - this.#mendedAt < MENDED_MS;
+    const lately = performance.now() - this.#retriedAt < RETRIED_MS;
     this.#startIn(lately ? RETRY_MS : 0);
   }
 
@@ -232,7 +232,7 @@ export class ReplaySource {
   #startIn(delay) {
     if (this.#retry) return;
     this.#retry = setTimeout(() => {
-      this.#mendedAt = performance.now();
+      this.#retriedAt = performance.now();
       this.#start();
     }, delay);
   }
