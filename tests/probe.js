@@ -38,32 +38,32 @@ window.preauProbe = (() => {
   const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const wall = (now) => performance.timeOrigin + now;
 
-  async function pictureAge() {
+  /** Of the next picture whose time can be read: in some the encoder has blurred it. */
+  async function nextTime() {
     for (let tries = 0; tries < 30; tries++) {
       const { data } = await nextFrame();
       const time = readTime();
-      if (time !== null) return wall(data.expectedDisplayTime) - time;
+      if (time !== null) return { time, shown: wall(data.expectedDisplayTime) };
     }
     throw new Error("no time in the picture");
   }
 
+  async function pictureAge() {
+    const { time, shown } = await nextTime();
+    return shown - time;
+  }
+
   async function ages(count) {
     const found = [];
-    while (found.length < count) {
-      const { data } = await nextFrame();
-      const time = readTime();
-      if (time !== null) found.push(wall(data.expectedDisplayTime) - time);
-    }
+    while (found.length < count) found.push(await pictureAge());
     return found;
   }
 
   async function clockAdvances() {
-    await nextFrame();
-    const first = readTime();
+    const first = (await nextTime()).time;
     await wait(500);
-    await nextFrame();
-    const second = readTime();
-    return first !== null && second !== null && second - first > 250 && second - first < 3000;
+    const passed = (await nextTime()).time - first;
+    return passed > 250 && passed < 3000;
   }
 
   function listen() {

@@ -20,8 +20,9 @@ def test_what_has_ended_below_a_process_counts_once() -> None:
         child.wait()
     assert 0.2 <= ended_s(own) - before < 2
     for read in (cpu_s, ended_s, rss_mib, pss_mib):
-        alone = read(own)  # first: it grows
-        assert over(read, [own, child.pid]) >= alone > 0
+        alone = read(own)
+        assert alone > 0
+        assert over(read, [own, child.pid]) == pytest.approx(alone, rel=0.05)  # others share its pages, and it works on
 
 
 def test_the_process_itself_must_be_there() -> None:
