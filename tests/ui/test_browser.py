@@ -173,6 +173,21 @@ def test_the_teacher_starts_and_stops_by_keyboard(kit: Kit, context: BrowserCont
     assert kit.streaming.closed_pupils.wait(5)
 
 
+def test_the_focus_follows_a_lesson_that_begins_and_ends_elsewhere(kit: Kit, context: BrowserContext) -> None:
+    sign_in(context, "teacher")
+    page = context.new_page()
+    page.goto("/teacher")
+    page.wait_for_selector("body[data-state=ready]")
+    page.focus("#start")
+    lesson = LessonState("20261123-081501-0d14", CODE, "Les fractions", "live", 1000.0, 200.0, 0)
+    kit.state.note(lesson)
+    expect(page.locator("#stop")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#confirm-no")).to_be_focused()
+    kit.state.note(msgspec.structs.replace(lesson, state="ended"))
+    expect(page.locator("#start")).to_be_focused()
+
+
 def test_the_teacher_reads_what_is_wrong_with_the_recording(kit: Kit, context: BrowserContext) -> None:
     sign_in(context, "teacher")
     page = context.new_page()

@@ -19,6 +19,7 @@ const voices = setUpVoices();
 const page = { lesson: null, disk: null, since: 0, busy: null, confirming: false };
 
 function show() {
+  const focused = document.activeElement;
   const live = page.lesson?.state === "live";
   const state = page.busy ?? (live ? "live" : "ready");
   document.body.dataset.state = state;
@@ -39,6 +40,8 @@ function show() {
   marks.onLesson(live ? page.lesson.id : null);
   voices.onLesson(page.lesson);
   tick();
+  // A lesson may begin or end elsewhere, too: who had a button that is gone has the one in its place.
+  if (focused.matches("button") && focused.closest("[hidden]")) element(live ? "stop" : "start").focus();
 }
 
 function tick() {
