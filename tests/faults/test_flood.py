@@ -148,18 +148,21 @@ def test_floods_leave_no_memory(tmp_path: Path, state: Callable[[str], None]) ->
 
         own = ports()
 
+        async def sessions() -> None:
+            await asyncio.to_thread(offers, kit, offer)
+            assert ports() > own  # before they time out
+
         async def waves(count: int) -> dict[str, float]:
             """What is used afterwards, and after a calm."""
             for _ in range(count):
                 _, statuses, *_ = await asyncio.gather(
                     asyncio.to_thread(datagrams, address, ufrag, chance),
                     asyncio.to_thread(requests, kit, random.Random(7)),
-                    asyncio.to_thread(offers, kit, offer),
+                    sessions(),
                     feedback(hostile),
                     asyncio.wait_for(other.receive("video", 60), 20),
                 )
                 assert all(status < 500 for status in statuses), statuses
-            assert ports() > own
             gone = asyncio.ensure_future(
                 asyncio.to_thread(wait_until, lambda: ports() <= own, 20, "sessions that nobody took to be gone")
             )
